@@ -1,0 +1,18 @@
+#include "core/error.h"
+
+#include <fmt/format.h>
+
+namespace cp {
+
+UserError::UserError(ErrorKind kind, std::string where, std::string what, std::string hint)
+    : std::runtime_error(hint.empty() ? fmt::format("{}: {}", where, what)
+                                      : fmt::format("{}: {} {}", where, what, hint)),
+      kind_(kind),
+      where_(std::move(where)),
+      hint_(std::move(hint)) {}
+
+BugError::BugError(const char* file, int line, const char* expression, const std::string& detail)
+    : std::logic_error(fmt::format("{}:{}: {} does not hold: {}. This is a bug in ChangePilot.", file, line, expression,
+                                   detail)) {}
+
+}  // namespace cp

@@ -1,0 +1,1 @@
+// Keeps the target buildable until the module has its first source file.

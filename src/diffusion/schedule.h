@@ -1,0 +1,22 @@
+#pragma once
+// In:  the name of a noise schedule, a number of steps.
+// Out: accumulated alphas A_t, lists of kept timesteps.
+// Not here: sampling (sampler.h), networks.
+
+#include <string>
+#include <vector>
+
+namespace cp {
+
+enum class ScheduleKind { linear, squared_cosine };  // linear: beta 1e-4 .. 0.02 over T (rescaled by 1000/T); cosine: IDDPM eq. 17, s = 0.008
+enum class Spacing { leading, trailing, linspace, quadratic, log_snr };
+ScheduleKind parse_schedule(const std::string& name);  // "linear", "squared_cosine"; throws UserError(usage)
+Spacing parse_spacing(const std::string& name);
+
+// A_t = prod_{s<=t} (1 - beta_s), t = 0 .. T-1, in double.
+std::vector<double> accumulated_alphas(ScheduleKind kind, int train_steps = 1000);
+
+// K timesteps, strictly falling, each in [0, T). Throws UserError(usage) unless 1 <= K <= T.
+std::vector<int> respace(Spacing spacing, int steps, const std::vector<double>& alphas);
+
+}  // namespace cp

@@ -1,0 +1,86 @@
+#pragma once
+// In:  safetensors files (single, or sharded with an index), hostile ones too.
+// Out: named tensors with dtype, shape and bytes, all checked against the real file size; float32 copies on demand.
+// Not here: what a model expects (formats/model_folder.h, runtime/).
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cp {
+
+enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
+
+std::size_t dtype_size(DType dtype);
+const char* dtype_name(DType dtype);  // as in the file: "F32", "BF16", ...
+
+struct TensorView {
+  DType dtype = DType::f32;
+  std::vector<std::int64_t> shape;
+  std::string_view bytes;  // little-endian, row-major; valid as long as the SafeTensors lives
+
+  std::int64_t size() const;  // number of elements
+};
+
+// One opened file or sharded set. Copies share the bytes.
+class SafeTensors {
+ public:
+  // `path` is a .safetensors file, an index .json, or a folder with model.safetensors or model.safetensors.index.json.
+  // Throws UserError(model): truncated, header over 16 MB, overlap, gap, duplicate names, sizes that overflow or disagree
+  // with shape x dtype, unknown dtype, trailing bytes.
+  static SafeTensors open(const std::filesystem::path& path);
+  static SafeTensors parse(std::string bytes, const std::string& where);
+
+  const std::map<std::string, TensorView>& tensors() const { return tensors_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::string& where() const { return where_; }
+  bool has(const std::string& name) const { return tensors_.count(name) != 0; }
+
+  // Throws UserError(model) when the tensor is missing or its shape is not `shape` (-1 matches any extent).
+  const TensorView& get(const std::string& name, const std::vector<std::int64_t>& shape) const;
+  // The same, converted to float32 (from F64, F32, F16, BF16; other dtypes are refused).
+  std::vector<float> floats(const std::string& name, const std::vector<std::int64_t>& shape) const;
+
+ private:
+  std::string where_;
+  std::vector<std::shared_ptr<const std::string>> files_;
+  std::map<std::string, TensorView> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+// Compares the names of a file with what a model wants and throws one UserError(model) that lists all that are missing,
+// unknown or mis-shaped at once. Collect with want(), then check().
+class TensorExpectation {
+ public:
+  void want(std::string name, std::vector<std::int64_t> shape) { wanted_.emplace_back(std::move(name), std::move(shape)); }
+  void check(const SafeTensors& file) const;
+
+ private:
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> wanted_;
+};
+
+// A tensor to be written; `values` are float32 and are rounded to `dtype` (f32, f16, bf16; to nearest, ties to even).
+struct TensorToWrite {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::vector<float> values;
+  DType dtype = DType::f32;
+};
+
+// Durable write (core/file.h). Tensors in the order given (sorted by dtype size, then name, as the reference writer does).
+void write_safetensors(const std::filesystem::path& path, const std::vector<TensorToWrite>& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+std::string encode_safetensors(const std::vector<TensorToWrite>& tensors,
+                               const std::map<std::string, std::string>& metadata = {});
+
+// IEEE binary16 and bfloat16, round to nearest even, NaN kept, overflow to infinity.
+float half_to_float(std::uint16_t bits);
+std::uint16_t float_to_half(float value);
+float bfloat_to_float(std::uint16_t bits);
+std::uint16_t float_to_bfloat(float value);
+
+}  // namespace cp
