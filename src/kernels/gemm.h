@@ -1,0 +1,41 @@
+#pragma once
+// In:  row-major float32 matrices; the right-hand one packed once, because it is a weight that is used many times.
+// Out: C (M N) = activation(A (M K) B (K N) + bias (N)), in float32.
+// Not here: convolutions (conv.h makes rows of them), quantised weights.
+
+#include <span>
+#include <vector>
+
+namespace cp {
+
+enum class Activation { none, relu6 };
+
+// B (K N) in panels of 16 columns: panel p holds columns 16p .. 16p+15, row after row, padded with zeros on the right.
+// One panel's row is two AVX2 registers, and a product reads each panel from front to back.
+struct PackedMatrix {
+  static constexpr int kPanel = 16;
+  int rows = 0;  // K
+  int cols = 0;  // N
+  std::vector<float> panels;
+
+  int panel_count() const { return (cols + kPanel - 1) / kPanel; }
+  const float* panel(int p) const {
+    return panels.data() + static_cast<std::size_t>(p) * static_cast<std::size_t>(rows) * kPanel;
+  }
+};
+
+// From (K N).
+PackedMatrix pack(std::span<const float> b, int k, int n);
+// From W (N K), as torch keeps the weight of a linear layer or of a 1 x 1 convolution: B = W^T.
+PackedMatrix pack_transposed(std::span<const float> w, int n, int k);
+
+// a (M K), c (M N), bias (N) or empty. Adds in the order of k within a value; AVX2 and scalar differ by rounding only
+// (fused multiply-add).
+void gemm(std::span<const float> a, int m, const PackedMatrix& b, std::span<const float> bias, std::span<float> c,
+          Activation activation = Activation::none);
+
+// sum_i a_i b_i, and y += s x.
+float dot(const float* a, const float* b, int n);
+void axpy(float s, const float* x, float* y, int n);
+
+}  // namespace cp

@@ -1,0 +1,31 @@
+#pragma once
+// In:  sizes.
+// Out: random inputs that are the same everywhere; the scalar path switched on for the length of a scope.
+// Not here: the tests.
+
+#include <vector>
+
+#include "core/rng.h"
+#include "kernels/cpu.h"
+#include "support/test_support.h"
+
+namespace cp::test {
+
+inline std::vector<float> normals(std::size_t n, std::uint64_t seed) {
+  Rng rng(seed, Stream::test);
+  std::vector<float> out(n);
+  for (float& v : out) v = static_cast<float>(rng.normal());
+  return out;
+}
+
+// Runs `call` once with the scalar code and once with the best that the processor has; returns both results.
+template <class Call>
+std::pair<std::vector<float>, std::vector<float>> scalar_and_simd(const Call& call) {
+  const Simd best = simd();
+  set_simd(Simd::scalar);
+  std::vector<float> plain = call();
+  set_simd(best);
+  return {std::move(plain), call()};
+}
+
+}  // namespace cp::test
