@@ -30,8 +30,9 @@ struct TensorView {
 class SafeTensors {
  public:
   // `path` is a .safetensors file, an index .json, or a folder with model.safetensors or model.safetensors.index.json.
-  // Throws UserError(model): truncated, header over 16 MB, overlap, gap, duplicate names, sizes that overflow or disagree
-  // with shape x dtype, unknown dtype, trailing bytes.
+  // A shard index must assign every tensor of every shard, and only to plain file names beside it.
+  // Throws UserError(model): truncated, header over 16 MB, overlap, gap, duplicate names, sizes that overflow or
+  // disagree with shape x dtype, unknown dtype or field, trailing bytes.
   static SafeTensors open(const std::filesystem::path& path);
   static SafeTensors parse(std::string bytes, const std::string& where);
 
@@ -56,7 +57,9 @@ class SafeTensors {
 // unknown or mis-shaped at once. Collect with want(), then check().
 class TensorExpectation {
  public:
-  void want(std::string name, std::vector<std::int64_t> shape) { wanted_.emplace_back(std::move(name), std::move(shape)); }
+  void want(std::string name, std::vector<std::int64_t> shape) {
+    wanted_.emplace_back(std::move(name), std::move(shape));
+  }
   void check(const SafeTensors& file) const;
 
  private:
@@ -71,7 +74,8 @@ struct TensorToWrite {
   DType dtype = DType::f32;
 };
 
-// Durable write (core/file.h). Tensors in the order given (sorted by dtype size, then name, as the reference writer does).
+// Durable write (core/file.h). In the file the tensors stand as the reference writer sorts them: F32, BF16, F16, each
+// by name. Names that stand twice and values that do not fill the shape are bugs.
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorToWrite>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 std::string encode_safetensors(const std::vector<TensorToWrite>& tensors,

@@ -1,0 +1,147 @@
+// Reading and writing safetensors: round trips, shards, the model's expectations.
+#include "formats/safetensors.h"
+
+#include <cmath>
+
+#include "core/file.h"
+#include "support/test_support.h"
+
+namespace cp {
+namespace {
+
+using test::throws_user_error;
+
+std::vector<TensorToWrite> sample() {
+  return {{"a.weight", {2, 3}, {1, -2, 3.5f, 0, 1e-8f, 65504}, DType::f32},
+          {"b", {}, {0.1f}, DType::f16},
+          {"c", {2}, {1.00390625f, -7}, DType::bf16},
+          {"empty", {0, 4}, {}, DType::f32}};
+}
+
+TEST(SafeTensors, ReadsWhatItWrote) {
+  const auto folder = test::fresh_folder("safetensors");
+  write_safetensors(folder / "x.safetensors", sample(), {{"format", "pt"}});
+  const SafeTensors file = SafeTensors::open(folder / "x.safetensors");
+  ASSERT_EQ(file.tensors().size(), 4u);
+  EXPECT_EQ(file.metadata().at("format"), "pt");
+  EXPECT_EQ(file.floats("a.weight", {2, 3}), sample()[0].values);
+  EXPECT_EQ(file.floats("b", {}), std::vector<float>{half_to_float(float_to_half(0.1f))});
+  EXPECT_EQ(file.floats("c", {-1}), (std::vector<float>{1.0f, -7}));  // 1 + 2^-8 is a tie, the even neighbour is 1
+  EXPECT_TRUE(file.floats("empty", {0, 4}).empty());
+  EXPECT_EQ(file.get("b", {}).dtype, DType::f16);
+  EXPECT_EQ(read_file(folder / "x.safetensors", 1 << 20, ErrorKind::model),
+            encode_safetensors(sample(), {{"format", "pt"}}));
+}
+
+TEST(SafeTensors, DataBeginsAlignedWhateverTheNames) {
+  for (std::size_t length = 1; length <= 16; ++length) {
+    const std::string bytes = encode_safetensors({{std::string(length, 'n'), {1}, {1}, DType::f32}});
+    EXPECT_EQ((bytes.size() - 4) % 8, 0u) << length;
+  }
+}
+
+TEST(SafeTensors, CopiesShareTheBytes) {
+  SafeTensors copy;
+  {
+    const SafeTensors original = SafeTensors::parse(encode_safetensors(sample()), "memory");
+    copy = original;
+  }
+  EXPECT_EQ(copy.floats("a.weight", {2, 3}), sample()[0].values);
+}
+
+TEST(SafeTensors, MissingOrMisshapenTensorsAreNamed) {
+  const SafeTensors file = SafeTensors::parse(encode_safetensors(sample()), "memory");
+  EXPECT_TRUE(throws_user_error([&] { file.get("nope", {1}); }, ErrorKind::model, {"memory", "\"nope\" is missing"}));
+  EXPECT_TRUE(throws_user_error(
+      [&] {
+        file.get("a.weight", {3, 2});
+      },
+      ErrorKind::model, {"a.weight", "wanted shape [3, 2]", "found [2, 3]"}));
+  EXPECT_TRUE(throws_user_error([&] { file.get("a.weight", {2}); }, ErrorKind::model, {"wanted shape [2]"}));
+  EXPECT_NO_THROW(file.get("a.weight", {-1, 3}));
+}
+
+TEST(SafeTensors, IntegersAreNotConvertedToFloats) {
+  const std::string header = R"({"i":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}})";
+  std::string bytes(8, '\0');
+  bytes[0] = static_cast<char>(header.size());
+  const SafeTensors file = SafeTensors::parse(bytes + header + std::string(4, '\1'), "memory");
+  EXPECT_EQ(file.get("i", {1}).bytes.size(), 4u);
+  EXPECT_TRUE(throws_user_error([&] { file.floats("i", {1}); }, ErrorKind::model, {"floating-point", "I32"}));
+}
+
+TEST(TensorExpectation, ListsAllFaultsAtOnce) {
+  const SafeTensors file = SafeTensors::parse(encode_safetensors(sample()), "memory");
+  TensorExpectation expectation;
+  expectation.want("a.weight", {2, 4});
+  expectation.want("b", {});
+  expectation.want("missing.one", {1});
+  expectation.want("missing.two", {2, 2});
+  EXPECT_TRUE(throws_user_error([&] { expectation.check(file); }, ErrorKind::model,
+                                {"a.weight wanted [2, 4], found [2, 3]", "missing: missing.one [1]",
+                                 "missing: missing.two [2, 2]", "unknown: c [2]", "unknown: empty [0, 4]"}));
+  TensorExpectation all;
+  for (const auto& [name, view] : file.tensors()) all.want(name, view.shape);
+  EXPECT_NO_THROW(all.check(file));
+}
+
+class Shards : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    write_safetensors(folder_ / "model-1.safetensors", {{"a", {1}, {1}, DType::f32}});
+    write_safetensors(folder_ / "model-2.safetensors", {{"b", {1}, {2}, DType::f32}, {"c", {1}, {3}, DType::f32}});
+  }
+  void index(const std::string& weight_map) const {
+    write_file_durable(folder_ / "model.safetensors.index.json",
+                       R"({"metadata":{"total_size":12},"weight_map":)" + weight_map + "}");
+  }
+  testing::AssertionResult refused(std::initializer_list<const char*> parts) const {
+    return throws_user_error([&] { SafeTensors::open(folder_); }, ErrorKind::model, parts);
+  }
+  const std::filesystem::path folder_ = test::fresh_folder("shards");
+};
+
+TEST_F(Shards, AreReadAsOne) {
+  index(R"({"a":"model-1.safetensors","b":"model-2.safetensors","c":"model-2.safetensors"})");
+  const SafeTensors all = SafeTensors::open(folder_);
+  EXPECT_EQ(all.tensors().size(), 3u);
+  EXPECT_EQ(all.floats("c", {1}), std::vector<float>{3});
+  EXPECT_EQ(SafeTensors::open(folder_ / "model.safetensors.index.json").tensors().size(), 3u);
+}
+
+TEST_F(Shards, ThatDisagreeWithTheIndexAreRefused) {
+  index(R"({"a":"model-1.safetensors","b":"model-2.safetensors"})");
+  EXPECT_TRUE(refused({"model-2.safetensors", "\"c\"", "not assigned"}));
+  index(R"({"a":"model-2.safetensors","b":"model-2.safetensors","c":"model-2.safetensors"})");
+  EXPECT_TRUE(refused({"\"a\" is not in model-2.safetensors"}));
+  index(R"({"a":"model-1.safetensors","b":"model-1.safetensors","c":"model-2.safetensors"})");
+  EXPECT_TRUE(refused({"\"b\"", "not assigned"}));
+  index(R"({"a":"model-1.safetensors","b":"model-3.safetensors"})");
+  EXPECT_TRUE(refused({"model-3.safetensors"}));
+}
+
+TEST_F(Shards, OutsideTheFolderAreRefused) {
+  for (const char* name : {"../model-1.safetensors", "/etc/passwd", "sub/x.safetensors", "..", ".", "", "a\\\\b"}) {
+    index(std::string(R"({"a":")") + name + "\"}");
+    EXPECT_TRUE(refused({"a file name in the same folder"})) << name;
+  }
+  index(R"({"a":7})");
+  EXPECT_TRUE(refused({"a file name in the same folder", "7"}));
+  index("{}");
+  EXPECT_TRUE(refused({"names no tensor"}));
+}
+
+TEST(SafeTensors, FolderWithoutWeightsIsNamed) {
+  EXPECT_TRUE(throws_user_error([] { SafeTensors::open(test::fresh_folder("none")); }, ErrorKind::model,
+                                {"model.safetensors", "found neither"}));
+}
+
+TEST(SafeTensors, WritersMistakesAreBugs) {
+  EXPECT_THROW(encode_safetensors({{"a", {2}, {1}, DType::f32}}), BugError);
+  EXPECT_THROW(encode_safetensors({{"a", {1}, {1}, DType::i32}}), BugError);
+  EXPECT_THROW(encode_safetensors({{"a", {1}, {1}, DType::f32}, {"a", {1}, {1}, DType::f16}}), BugError);
+  EXPECT_THROW(encode_safetensors({{"__metadata__", {1}, {1}, DType::f32}}), BugError);
+}
+
+}  // namespace
+}  // namespace cp
