@@ -16,7 +16,7 @@ enum class ChangeClass { change, road, building };
 const char* change_class_name(ChangeClass c);
 
 struct Component {
-  ChangeClass kind = ChangeClass::building;  // class of the majority of its pixels
+  ChangeClass kind = ChangeClass::building;  // class of most of its pixels; a tie goes to building, then road
   Box box;                                   // px
   int area = 0;                              // px
   Point centroid;                            // px, mean of the pixel centres (x + 0.5)
@@ -25,16 +25,33 @@ struct Component {
 // Largest first; equal areas by (y0, x0). Components smaller than `min_area` pixels are left out.
 std::vector<Component> find_components(const Image& mask, int min_area = 1);
 
-enum class Target { largest, union_box, centroid };  // centre of the largest component's box | of the union box | mask centroid
-Target parse_target(const std::string& name);         // "largest" | "union" | "centroid"; throws UserError(usage)
+enum class Target {
+  largest,
+  union_box,
+  centroid
+};  // centre of the largest component's box | of the union box | mask centroid
+Target parse_target(const std::string& name);  // "largest" | "union" | "centroid"; throws UserError(usage)
 
-// (x, y) fractions of the image extent; `has_point` is false for an empty mask (then x, y are 0.5 and are masked out of
-// losses and scores). a = 1 (zoom and capture) when the pair is changed, else 0 (hover).
+// (x, y) fractions of the image extent; `has_point` is false for an empty mask and for an unchanged pair, whatever its
+// mask says (then x, y are 0.5 and are masked out of losses and scores). a = 1 (zoom and capture) when the pair is
+// changed, else 0 (hover).
 struct ActionTarget {
   double x = 0.5, y = 0.5;
   int a = 0;
   bool has_point = false;
 };
-ActionTarget make_action_target(const Image& mask, const std::vector<Component>& components, Target target, int changeflag);
+// `mask` gives the extent, `components` (find_components of it) the places.
+ActionTarget make_action_target(const Image& mask, const std::vector<Component>& components, Target target,
+                                int changeflag);
+
+// The change flag against the mask. A mask marks buildings (LEVIR-CD) or buildings and roads (LEVIR-MCI) only, so a
+// changed pair with an empty mask (a tree was felled) is no contradiction; an unchanged pair with a marked change is
+// one. What training and scoring do with each:
+//   agrees       everything is used
+//   unmarked     flag 1, empty mask: captions, flag and mask are used; there is no point to learn
+//   contradicts  flag 0, marked change: captions and flag are used, the mask and the action target are not
+enum class Agreement { agrees, unmarked, contradicts };
+Agreement flag_against_mask(int changeflag, bool mask_is_empty);
+const char* agreement_name(Agreement agreement);
 
 }  // namespace cp
