@@ -1,0 +1,40 @@
+#pragma once
+// In:  config.json of a Hugging Face folder of Qwen2 architecture.
+// Out: the numbers that fix its computation; the same written so that transformers 4 and 5 read it.
+// Not here: weights (safetensors.h), the model (runtime/qwen2.h, learn/).
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cp {
+
+// Names as in config.json. Defaults are those that transformers' Qwen2Config takes for an absent key; the sizes without
+// a default must be there.
+struct Qwen2Config {
+  int hidden_size = 0;
+  int num_hidden_layers = 0;
+  int num_attention_heads = 0;
+  int num_key_value_heads = 0;  // absent or null: num_attention_heads
+  int intermediate_size = 0;
+  int vocab_size = 0;  // rows of the embedding; may exceed the tokenizer's size
+  int head_dim = 0;    // absent or null: hidden_size / num_attention_heads
+  double rope_theta = 10000;
+  double rms_norm_eps = 1e-6;
+  bool tie_word_embeddings = false;
+  int max_position_embeddings = 32768;
+  std::vector<int> eos_token_ids;  // "eos_token_id": absent, a number or a list
+  std::string dtype = "float32";   // "dtype" or "torch_dtype": what the weights were stored as; information only
+};
+
+// Throws UserError(model) naming the field: absent, of another type, out of range, sizes that do not divide, or set to
+// something that would change the computation and is not supported (other model_type or hidden_act, scaled RoPE,
+// sliding windows, quantisation). RoPE's base is read from "rope_theta" or transformers 5's "rope_parameters".
+Qwen2Config read_qwen2_config(const std::filesystem::path& config_json);
+Qwen2Config parse_qwen2_config(std::string_view json, const std::string& where);
+
+// Durable. Checks as the reader does.
+void write_qwen2_config(const std::filesystem::path& config_json, const Qwen2Config& config);
+
+}  // namespace cp
