@@ -17,15 +17,16 @@ SamplerKind parse_sampler(const std::string& name);  // "ddpm", "ddim", "dpmpp_2
 
 struct SamplerOptions {
   SamplerKind kind = SamplerKind::dpmpp_2m;
-  bool clip_x0 = true;       // to [-1, 1], before the step; eps is recomputed from the clipped x0
+  bool clip_x0 = true;          // to [-1, 1], before the step; eps is recomputed from the clipped x0
   bool large_variance = false;  // ddpm: posterior variance "large" (b') instead of "small" (b~)
-  double eta = 0;            // ddim only
+  double eta = 0;               // ddim only
 };
 
 // eps prediction: given x_t (N D) and the ORIGINAL timestep t, writes the predicted noise (N D).
 using Denoiser = std::function<void(std::span<const float> x, int t, std::span<float> eps)>;
 
-// `x` (N D) holds the start noise and becomes the samples. `alphas` as accumulated_alphas(); `timesteps` strictly falling.
+// `x` (N D) holds the start noise and becomes the samples. `alphas` as accumulated_alphas();
+// `timesteps` strictly falling. Throws UserError(usage) unless 0 <= eta <= 1. x is float32 between steps.
 // ddpm (and ddim with eta > 0) draw z from `rng` row by row, step by step; the others ignore it.
 void sample(const Denoiser& denoiser, const std::vector<double>& alphas, const std::vector<int>& timesteps,
             const SamplerOptions& options, Rng& rng, std::span<float> x);

@@ -31,14 +31,11 @@ double beta_squared_cosine(int t, int train_steps) {
   return 1 - signal(t + 1) / signal(t);
 }
 
-// The timestep whose half log-SNR is nearest to `target`; `alphas` fall with t.
-int nearest_log_snr(const std::vector<double>& alphas, double target) {
+// The noisiest timestep whose half log-SNR is still at least `target`; `alphas` fall with t.
+int timestep_of_log_snr(const std::vector<double>& alphas, double target) {
   const auto after =
-      std::partition_point(alphas.begin(), alphas.end(), [&](double a) { return half_log_snr(a) > target; });
-  if (after == alphas.begin()) return 0;
-  if (after == alphas.end()) return static_cast<int>(alphas.size()) - 1;
-  const int t = static_cast<int>(after - alphas.begin());
-  return half_log_snr(*(after - 1)) - target <= target - half_log_snr(*after) ? t - 1 : t;
+      std::partition_point(alphas.begin(), alphas.end(), [&](double a) { return half_log_snr(a) >= target; });
+  return static_cast<int>(after - alphas.begin()) - 1;
 }
 
 // The i-th of K kept timesteps, i = 1 .. K from the low end, before rounding clashes are mended.
@@ -56,9 +53,10 @@ int kept_timestep(Spacing spacing, int i, int count, const std::vector<double>& 
     case Spacing::quadratic:
       return static_cast<int>(std::nearbyint(train_steps * share * share)) - 1;
     case Spacing::log_snr: {
-      if (count == 1) return train_steps - 1;
+      if (i == count) return train_steps - 1;  // also for K = 1; the ends are not left to rounding
+      if (i == 1) return 0;
       const double clean = half_log_snr(alphas.front()), noisy = half_log_snr(alphas.back());
-      return nearest_log_snr(alphas, clean + (i - 1) * (noisy - clean) / (count - 1));
+      return timestep_of_log_snr(alphas, clean + (i - 1) * (noisy - clean) / (count - 1));
     }
   }
   CP_CHECK(false, "unknown spacing");

@@ -8,7 +8,8 @@
 
 namespace cp {
 
-enum class ScheduleKind { linear, squared_cosine };  // linear: beta 1e-4 .. 0.02 over T (rescaled by 1000/T); cosine: IDDPM eq. 17, s = 0.008
+// linear: beta 1e-4 .. 0.02 over T, rescaled by 1000/T (DDPM section 4); squared_cosine: IDDPM eq. 17, s = 0.008.
+enum class ScheduleKind { linear, squared_cosine };
 enum class Spacing { leading, trailing, linspace, quadratic, log_snr };
 ScheduleKind parse_schedule(const std::string& name);  // "linear", "squared_cosine"; throws UserError(usage)
 Spacing parse_spacing(const std::string& name);
@@ -24,7 +25,7 @@ double half_log_snr(double alpha);
 //   trailing   T-1 downwards in strides of T/K (Lin et al. 2305.08891, Table 2)
 //   linspace   0 to T-1 in equal strides
 //   quadratic  T (i/K)^2 - 1, i = 1 .. K (dense near the clean end)
-//   log_snr    equal strides of half_log_snr from the first to the last step
+//   log_snr    equal strides of half_log_snr from the first to the last step, rounded towards the clean end
 // K = T keeps every step. K timesteps, strictly falling, each in [0, T). Throws UserError(usage) unless 1 <= K <= T.
 std::vector<int> respace(Spacing spacing, int steps, const std::vector<double>& alphas);
 
