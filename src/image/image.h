@@ -20,12 +20,16 @@ struct Image {
 
   Image() = default;
   Image(int w, int h, int c, std::uint8_t fill = 0)
-      : width(w), height(h), channels(c), pixels(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * static_cast<std::size_t>(c), fill) {}
+      : width(w),
+        height(h),
+        channels(c),
+        pixels(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * static_cast<std::size_t>(c), fill) {}
 
   std::uint8_t* at(int x, int y) { return pixels.data() + offset(x, y); }
   const std::uint8_t* at(int x, int y) const { return pixels.data() + offset(x, y); }
   std::size_t offset(int x, int y) const {
-    return (static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)) * static_cast<std::size_t>(channels);
+    return (static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)) *
+           static_cast<std::size_t>(channels);
   }
   bool operator==(const Image&) const = default;
 };

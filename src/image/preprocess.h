@@ -12,8 +12,8 @@ namespace cp {
 
 // How a preprocessor_config.json prepares an image.
 struct Preprocess {
-  int size = 256;                                  // S, side of the square the network reads, px
-  bool keep_aspect = false;                        // true (CLIP): resize the shortest side to `size`, then centre crop
+  int size = 256;            // S, side of the square the network reads, px
+  bool keep_aspect = false;  // true (CLIP): resize the shortest side to `size`, then centre crop
   Filter filter = Filter::bicubic;
   std::array<float, 3> mean{127.f / 255.f, 127.f / 255.f, 127.f / 255.f};  // of values in [0, 1]
   std::array<float, 3> std{128.f / 255.f, 128.f / 255.f, 128.f / 255.f};

@@ -15,8 +15,8 @@ struct ImageLimits {
   std::uint64_t max_pixels = std::uint64_t{64} << 20;  // checked from the header, before decoding
 };
 
-// `read_rgb` always returns 3 channels. `read_mask` returns the first channel as stored (palette indices and grey values
-// are not converted to colours; a palette image of a mask gives its palette's first channel), 1 channel.
+// `read_rgb` always returns 3 channels. `read_mask` returns the first channel as stored (palette indices and grey
+// values are not converted to colours; a palette image of a mask gives its palette's first channel), 1 channel.
 Image read_rgb(const std::filesystem::path& path, const ImageLimits& limits = {});
 Image read_mask(const std::filesystem::path& path, const ImageLimits& limits = {});
 Image decode_rgb(std::string_view bytes, const std::string& where, const ImageLimits& limits = {});
