@@ -51,6 +51,7 @@ class Reader {
     for (CaptionToken& token : read_.tokens) token.direction = parse_direction_word(token.word);
     for (std::size_t i = 0; i < read_.tokens.size();) i = read_at(i);
     check_coordination();
+    check_chinese(caption);
   }
   ReadCaption take() { return std::move(read_); }
 
@@ -198,10 +199,12 @@ class Reader {
                             (previous == "to" && word(i, -2) != "next");
     // "on top" without an article, "right in the middle", "right next to": the little word alone decides nothing.
     const bool adverb = w == "right" && is_one_of(next, {"next", "beside", "along", "in", "behind", "near"}) &&
-                        !is_one_of(previous, {"the", "its", "their"});
+                        !joined &&
+                        !is_one_of(previous, {"the", "its", "their", "middle", "center", "centre", "central"});
     if (adverb) return Reading::unclear;
-    return joined || introduced || is_region_word(next) || (next == "of" && !previous.empty()) ? Reading::direction
-                                                                                               : Reading::unclear;
+    const bool paired = (next == "and" || next == "or") && parse_direction_word(word(i, 2));  // "left and right"
+    const bool divides = is_region_word(next) || (next == "of" && !previous.empty());
+    return joined || introduced || paired || divides ? Reading::direction : Reading::unclear;
   }
 
   // "bottom left and right corner" shares its "bottom": a quarter turn would have to repeat it.
@@ -213,6 +216,23 @@ class Reader {
       const bool same = (a.direction.dx != 0 && a.direction.dy != 0) == (b.direction.dx != 0 && b.direction.dy != 0);
       if (adjacent && !same) read_.unsafe_swap = true;
     }
+  }
+
+  // Chinese directions are noticed, not rewritten. A bare "on" (shang) or "down" (xia) is none of them.
+  void check_chinese(const std::string& caption) {
+    const auto holds = [&](std::initializer_list<std::string_view> words) {
+      return std::any_of(words.begin(), words.end(),
+                         [&](std::string_view w) { return caption.find(w) != std::string::npos; });
+    };
+    if (holds({"左", "右", "东侧", "西侧", "东边", "西边", "东部", "西部", "东北", "东南", "西北", "西南"})) {
+      read_.unsafe_horizontal = true;
+    }
+    if (holds({"上方", "下方", "上部", "下部", "上侧", "下侧", "上边", "下边", "上角", "下角", "上半", "下半", "顶部",
+               "底部", "南", "北"})) {
+      read_.unsafe_vertical = true;
+    }
+    if (read_.unsafe_horizontal || read_.unsafe_vertical) read_.unsafe_swap = true;
+    if (holds({"横向", "纵向", "水平", "竖直", "垂直"})) read_.unsafe_swap = true;
   }
 
   ReadCaption read_;
