@@ -2,6 +2,7 @@
 #   one static library cp_NAME from src/NAME/*.cpp; it may link only modules that stand above it in docs/architecture.md
 #   (tools/check_module_order.py checks the includes).
 # cp_tests(NAME [DEPENDS modules...]) one program test_NAME from tests/NAME/*_test.cpp, discovered by CTest.
+# cp_script_tests(NAME) each tests/NAME/*_test.py (standard library only) is one test.
 function(cp_module name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
@@ -26,4 +27,17 @@ function(cp_tests name)
   list(TRANSFORM ARG_DEPENDS PREPEND cp_)
   target_link_libraries(test_${name} PRIVATE cp_${name} ${ARG_DEPENDS} cp_test_support GTest::gtest GTest::gmock cp_warnings)
   gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
+endfunction()
+
+function(cp_script_tests name)
+  if(NOT CP_BUILD_TESTS)
+    return()
+  endif()
+  find_program(CP_PYTHON3 python3 REQUIRED)
+  file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${name}/*_test.py")
+  foreach(script ${scripts})
+    cmake_path(GET script STEM stem)
+    add_test(NAME ${name}.${stem} COMMAND ${CP_PYTHON3} ${script})
+    set_tests_properties(${name}.${stem} PROPERTIES TIMEOUT 600 ENVIRONMENT "CP_BUILD_DIR=${PROJECT_BINARY_DIR}")
+  endforeach()
 endfunction()
