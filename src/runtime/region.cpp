@@ -58,7 +58,7 @@ Region find_region(std::span<const float> map, double threshold, double level) {
   return region;
 }
 
-double mass_up_to(std::span<const float> map, Point target) {
+double region_score(std::span<const float> map, Point target) {
   const Ranked ranked = rank_cells(map);
   const auto index = [&](double v) { return std::clamp(static_cast<int>(v * ranked.side), 0, ranked.side - 1); };
   const int wanted = index(target.y) * ranked.side + index(target.x);

@@ -1,7 +1,8 @@
 #pragma once
 // In:  change map logits, a calibrated threshold.
 // Out: the region that holds the true target with the promised probability (docs/nano.md, section 6).
-// Not here: which threshold gives which probability (the trainer calibrates it with mass_up_to on scenes it held out).
+// Not here: which threshold gives which probability (the trainer calibrates it with region_score on scenes it held
+// out).
 
 #include <span>
 #include <vector>
@@ -23,7 +24,7 @@ struct Region {
 Region find_region(std::span<const float> map, double threshold, double level);
 
 // The sum of w over the cells up to and including the one that holds `target` (fractions): what calibration collects.
-double mass_up_to(std::span<const float> map, Point target);
+double region_score(std::span<const float> map, Point target);
 
 // Outlines of a set of cells of a side x side grid, as fractions. Cells that touch in a corner only are two outlines.
 std::vector<std::vector<Point>> outlines(const std::vector<int>& cells, int side);

@@ -1,0 +1,121 @@
+#pragma once
+// In:  a model folder; two images of one place and an instruction.
+// Out: one answer: caption, action with its region, list of changes, times.
+// Not here: files of images (image/), drawing and pages (report/), flags (cli/).
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "formats/model_folder.h"
+#include "image/preprocess.h"
+#include "runtime/action_head.h"
+#include "runtime/beam.h"
+#include "runtime/change_list.h"
+#include "runtime/efficientnet_lite.h"
+#include "runtime/fusion.h"
+#include "runtime/qwen2.h"
+#include "runtime/region.h"
+#include "text/template.h"
+
+namespace cp {
+
+struct SessionOptions {
+  bool verify_hashes = true;  // compare the files with the sha256 in changepilot.json
+};
+
+// Zero or empty means: what changepilot.json says.
+struct AnswerOptions {
+  std::string instruction;
+  int num_samples = 0;
+  std::uint64_t seed = 0;
+  int beams = 0;
+  int max_new_tokens = 0;
+};
+
+struct Answer {
+  struct Action {
+    double x = 0.5, y = 0.5;  // fractions of the image extent
+    int a = 0;                // 1 = zoom and capture, 0 = hover
+    double p_zoom = 0;        // calibrated probability of a = 1
+  };
+  struct Caption {
+    std::string text;
+    double score = 0;  // length-normalised log-probability; 0 for the fixed sentence
+  };
+
+  std::string caption;
+  std::string language;  // of the caption: "en" or "zh"
+  Action action;
+  Region region;
+  std::vector<Change> changes;    // largest first; none when the pair is unchanged
+  std::vector<Caption> captions;  // n best, `caption` first
+  bool changed = false;
+  bool identical = false;                  // the images are equal pixel by pixel: unchanged by rule
+  float flag = 0;                          // logit
+  std::vector<float> map;                  // (64 64) logits
+  std::vector<float> samples;              // (N 3) of the action head, scaled to [-1, 1]
+  std::vector<float> concepts;             // (C) probabilities, words in the manifest
+  std::map<std::string, double> times_ms;  // load, preprocess, vision, fusion, language, head, total (without load)
+};
+
+// Everything in between, for parity tests and for people who debug a model.
+struct Trace {
+  EfficientNetLite::Features before, after;
+  Fusion::Output fusion;
+  Fusion::Visual visual;
+  std::vector<float> embeddings;  // (18 D) visual
+  Prompt prompt;
+  std::vector<float> hidden;     // (T D) last hidden states of the prompt
+  std::vector<float> logits;     // (V) at the prompt's last position
+  std::vector<float> condition;  // (256)
+  std::vector<float> noise;      // (N 3) start noise
+  Point point;                   // (u, v) of the densest sample, before the snap
+};
+
+class Session {
+ public:
+  // Throws UserError(model) for a folder that is incomplete, damaged, or of a kind this build does not run.
+  static Session open(const std::filesystem::path& folder, const SessionOptions& options = {});
+
+  // Images (H W 3) of one size. Safe to call from several threads at once. Throws UserError(data) when the sizes
+  // differ, UserError(usage) for an instruction that is too long or options out of range.
+  Answer answer(const Image& before, const Image& after, const AnswerOptions& options = {},
+                Trace* trace = nullptr) const;
+
+  const ModelManifest& manifest() const { return manifest_; }
+  const BpeTokenizer& tokenizer() const { return tokenizer_; }
+  const EfficientNetLite& vision() const { return vision_; }
+  const Fusion& fusion() const { return fusion_; }
+  const Qwen2& language() const { return language_; }
+  const ActionHead& head() const { return head_; }
+
+  std::vector<float> prepare(const Image& image) const { return preprocess(image, preprocess_); }  // (3 256 256)
+  // (T D): the prompt's token embeddings with the visual ones (18 D) in place.
+  std::vector<float> prompt_embeddings(const Prompt& prompt, std::span<const float> visual) const;
+
+ private:
+  Session(ModelManifest manifest, const std::filesystem::path& folder);
+
+  void check_options(const AnswerOptions& options) const;
+  Prompt make_prompt(const AnswerOptions& options, const std::string& language) const;
+  std::vector<Answer::Caption> decode(std::span<const float> logits, Qwen2::Cache& cache,
+                                      const AnswerOptions& options) const;
+  void act(const std::vector<float>& hidden, const AnswerOptions& options, Trace& trace, Answer& answer) const;
+
+  ModelManifest manifest_;
+  Preprocess preprocess_;
+  BpeTokenizer tokenizer_;
+  EfficientNetLite vision_;
+  Qwen2 language_;
+  Fusion fusion_;
+  ActionHead head_;
+  ActionHead::Sampling sampling_;
+  std::vector<bool> suppressed_;  // (V)
+  int end_token_ = 0;
+  double load_ms_ = 0;
+};
+
+}  // namespace cp
