@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <optional>
 
+#include <zlib.h>
+
 #include "image/decode.h"
 
 namespace cp::detail {
@@ -41,6 +43,36 @@ int exif_orientation(std::string_view exif) {
   return 0;
 }
 
+// ImageMagick's way to keep EXIF in PNG: "\nexif\n<size>\n", then hexadecimal digits with line breaks.
+int raw_profile_orientation(std::string_view text) {
+  for (int line = 0; line < 3; ++line) {
+    const std::size_t end = text.find('\n');
+    if (end == text.npos) return 0;
+    text.remove_prefix(end + 1);
+  }
+  std::string exif;
+  int high = -1;
+  for (const char c : text) {
+    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (digit < 0 && c != '\n') return 0;
+    if (digit < 0) continue;
+    if (high >= 0) exif += static_cast<char>(high << 4 | digit);
+    high = high >= 0 ? -1 : digit;
+  }
+  return exif_orientation(exif);
+}
+
+// The text of a zTXt chunk's compressed part; empty when it is damaged or longer than any EXIF block.
+std::string inflate_text(std::string_view compressed) {
+  std::string text(1 << 18, '\0');
+  uLongf size = text.size();
+  if (uncompress(reinterpret_cast<Bytef*>(text.data()), &size, reinterpret_cast<const Bytef*>(compressed.data()),
+                 compressed.size()) != Z_OK)
+    return {};
+  text.resize(size);
+  return text;
+}
+
 int valid_or_upright(int orientation) { return orientation >= 1 && orientation <= 8 ? orientation : 1; }
 
 }  // namespace
@@ -63,16 +95,20 @@ int xmp_orientation(std::string_view packet) {
 int png_orientation(std::string_view bytes) {
   constexpr std::size_t kSignature = 8, kChunkFrame = 12;
   constexpr std::string_view kXmp("XML:com.adobe.xmp\0\0", 19);  // an iTXt keyword, then the flag "not compressed"
-  int exif = 0, xmp = 0;
+  constexpr std::string_view kProfile("Raw profile type exif\0", 22);
+  int exif = 0, profile = 0, xmp = 0;
   for (std::uint64_t at = kSignature; at + kChunkFrame <= bytes.size();) {
     const std::uint32_t size = *number(bytes, at, 4, true);
     if (at + kChunkFrame + size > bytes.size()) break;
     const std::string_view type = bytes.substr(at + 4, 4), data = bytes.substr(at + 8, size);
     if (type == "eXIf") exif = exif_orientation(data);
+    if (type == "tEXt" && data.starts_with(kProfile)) profile = raw_profile_orientation(data.substr(kProfile.size()));
+    if (type == "zTXt" && data.starts_with(kProfile) && data.size() > kProfile.size())
+      profile = raw_profile_orientation(inflate_text(data.substr(kProfile.size() + 1)));  // + the method, always zlib
     if (type == "iTXt" && data.starts_with(kXmp)) xmp = xmp_orientation(data);
     at += kChunkFrame + size;
   }
-  return valid_or_upright(exif != 0 ? exif : xmp);
+  return valid_or_upright(exif != 0 ? exif : profile != 0 ? profile : xmp);
 }
 
 int jpeg_orientation(std::string_view bytes) {

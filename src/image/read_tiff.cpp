@@ -256,8 +256,8 @@ void read_block(TIFF* tiff, const Layout& layout, std::uint32_t x, std::uint32_t
 
 Image decode_tiff(const Source& source, int* orientation) {
   Stream stream{source.bytes};
-  // Largest single buffer of libtiff: all samples of the largest image we read.
-  const File file = open_tiff(&stream, source.limits.max_pixels * 8);
+  // Largest single buffer of libtiff: all samples of the largest image we read; at least what its codecs need to start.
+  const File file = open_tiff(&stream, std::max(source.limits.max_pixels * 8, std::uint64_t{1} << 20));
   if (file == nullptr) refuse_corrupt(source, stream.error.empty() ? "no directory" : stream.error);
   TIFF* tiff = file.get();
   const Layout layout = read_layout(tiff, source);
