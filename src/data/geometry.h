@@ -1,14 +1,11 @@
 #pragma once
 // In:  nothing; words for places in an image.
-// Out: points and boxes in pixels or as fractions of the extent; pixel-corner convention (P = x * W), origin top-left.
+// Out: points (image/point.h) and boxes in pixels or as fractions of the extent; pixel-corner convention (P = x * W), origin top-left.
 // Not here: pixels.
 
-namespace cp {
+#include "image/point.h"
 
-struct Point {
-  double x = 0, y = 0;
-  bool operator==(const Point&) const = default;
-};
+namespace cp {
 
 // Half-open: covers x0 <= x < x1, y0 <= y < y1.
 struct Box {
