@@ -27,8 +27,9 @@ class BpeTokenizer {
   // Skips added tokens unless `keep_control`. Invalid UTF-8 sequences become U+FFFD, as the reference does.
   std::string decode(const std::vector<int>& ids, bool keep_control = false) const;
 
-  int size() const;                               // number of ids: the largest id + 1
-  int control_id(const std::string& token) const;  // throws UserError(model) when the vocabulary has no such added token
+  int size() const;  // number of ids: the largest id + 1
+  int control_id(
+      const std::string& token) const;  // throws UserError(model) when the vocabulary has no such added token
   bool is_control(int id) const;
 
  private:

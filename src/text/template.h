@@ -4,6 +4,7 @@
 // Not here: embeddings (runtime/), sampling.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "text/bpe_tokenizer.h"
@@ -11,18 +12,18 @@
 namespace cp {
 
 struct Prompt {
-  std::vector<int> ids;   // (T) with <|image_pad|> at the visual positions
-  int visual_begin = 0;   // first visual position
-  int visual_count = 0;   // N visual positions in a row
+  std::vector<int> ids;  // (T) with <|image_pad|> at the visual positions
+  int visual_begin = 0;  // first visual position
+  int visual_count = 0;  // N visual positions in a row
 };
 
 // "plain", the nano model's template:
 //   <|vision_start|> <|image_pad|> x N <|vision_end|> instruction <|im_start|>    then the caption, then <|im_end|>
-// Instruction and caption are encoded with one leading blank, so that a word has one form wherever it stands; the caption
-// is decoded without it.
+// Instruction and caption are encoded with one leading blank, so that a word has one form wherever it stands; the
+// caption is decoded without it.
 Prompt plain_prompt(const BpeTokenizer& tokenizer, const std::string& instruction, int visual_count);
 std::vector<int> caption_ids(const BpeTokenizer& tokenizer, const std::string& caption);  // with <|im_end|> at the end
-std::string caption_text(const BpeTokenizer& tokenizer, const std::vector<int>& ids);      // stops at <|im_end|>
+std::string caption_text(const BpeTokenizer& tokenizer, const std::vector<int>& ids);     // stops at <|im_end|>
 
 // Instructions used in training and as defaults. English for now ("en"); the first one is the default.
 const std::vector<std::string>& instruction_templates(const std::string& language);

@@ -1,0 +1,30 @@
+#pragma once
+// In:  the text of a tokenizer.json, hostile ones too.
+// Out: the vocabulary as the encoder wants it, every field checked.
+// Not here: encoding (bpe_tokenizer.h), writing such a file (bpe_trainer.h).
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/bpe_merge.h"
+
+namespace cp {
+
+struct ControlToken {
+  std::string text;
+  int id = 0;
+};
+
+struct BpeModel {
+  std::vector<std::string> bytes;   // of each id, 0 ... size - 1 without holes
+  std::array<int, 256> byte_ids{};  // the id of each single byte
+  BpeMerges merges;
+  std::vector<ControlToken> control;  // added tokens
+};
+
+// Throws UserError(model) naming the field.
+BpeModel parse_bpe_model(std::string_view json, const std::string& where);
+
+}  // namespace cp

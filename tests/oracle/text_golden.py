@@ -1,0 +1,171 @@
+"""Golden values of src/text from the `tokenizers` library.
+
+In:  nothing but a seed. Out: tests/golden/text/{tokenizer,strings,classes}.json; with --many N FILE one large file of the
+layout of strings.json, which test_text reads when CP_TEXT_CORPUS names it. Not here: any code of src/text.
+
+    python tests/oracle/text_golden.py
+    python tests/oracle/text_golden.py --many 60000 /tmp/corpus.json && CP_TEXT_CORPUS=/tmp/corpus.json build/dev/test_text
+"""
+
+import argparse
+import json
+import pathlib
+import random
+import unicodedata
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+GOLDEN = pathlib.Path(__file__).parent.parent / "golden" / "text"
+PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+           r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+ADDED = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
+VOCABULARY, MIN_FREQUENCY = 900, 2
+
+SENTENCES = """
+a new house has been built near the road at the top of the scene
+two rows of buildings replaced the trees; the car park isn't there any more
+Ein neues Gebäude wurde neben der Straße errichtet, größer als zuvor.
+Une école a été construite à côté de la forêt; l'été dernier, rien n'y était.
+El camión cruzó el puente viejo mientras caía la niebla mañanera.
+A estação de comboios não existia antes da construção.
+Nowy budynek stoi obok drogi, a żółw śpi w źródle.
+Új ház épült az út mellett, őszi tűz fölött.
+Tòa nhà mới được xây gần con đường ở phía bắc.
+Новое здание построено рядом с дорогой, а лес исчез.
+Нова будівля з'явилася біля річки.
+Ένα νέο κτίριο χτίστηκε δίπλα στον δρόμο.
+מבנה חדש נבנה ליד הכביש הראשי.
+تم بناء منزل جديد بالقرب من الطريق.
+ساختمان تازه‌ای کنار جاده ساخته شد.
+सड़क के पास एक नया घर बनाया गया है।
+রাস্তার পাশে একটি নতুন বাড়ি তৈরি হয়েছে।
+சாலைக்கு அருகில் ஒரு புதிய வீடு கட்டப்பட்டது.
+ถนนสายใหม่ถูกสร้างขึ้นใกล้บ้าน
+在道路旁边新建了一排房屋，树木消失了。
+道路の近くに新しい建物が建てられました。
+도로 근처에 새 건물이 지어졌습니다.
+ახალი სახლი აშენდა გზის პირას.
+Նոր շենք է կառուցվել ճանապարհի մոտ։
+አዲስ ቤት በመንገዱ አጠገብ ተሠራ።
+ဟောင်းသော အိမ် ပျောက်သွားပြီ။
+x = (a[i] + b[j]) * 3.14e-10; // TODO: fix != ==
+👩‍🚀 flies 🚁 over 🏘️ and 🇩🇪🇫🇷, e\u0301t\u00e9 vs \u00e9te\u0301, ﬁ ﬂ ½ Ⅷ ² ①
+""".strip().split("\n")
+
+ODD = ["'s", "'S", "'T", "'re", "'RE", "'Ve", "'m", "'LL", "'ll", "'d", "'x", "'", "''s", "'\u017f", "\u2019s", " ", "  ", "   ", "\t", "\n",
+       "\r\n", "\r", " \n", "\n ", "\u00a0", "\u3000", "\u2028", "\x85", "\x0b", "\x0c", "\x00", "\x1f", "\x7f", "\u200b",
+       "\u180e", "\ufeff", "\ufffd", "0", "7", "42", "1234567", "٣", "½", "Ⅷ", "²", ".", "...", "!?", "(", ")", "\"", "-", "--",
+       "_", "/", "\\", "#", "@", "a", "A", "é", "e\u0301", "a\u0323\u0302", "q\u0307\u0323", "\u1100\u1161\u11a8", "\uac00\u11a8", "ß", "İ", "ı",
+       "\u212a", "\u2126", "\u0344", "\u0958", "\u2adc", "\U0001d15e", "中", "文", "が", "か\u3099", "한", "ไ", "น้ำ", "क्ष", "👍", "👍🏽",
+       "👨‍👩‍👧", "🇩🇪", "\U0010ffff", "\ue000", "ǅ", "ʼn", "\u0300", "\u0316\u0301", "\u0301\u0316", "house", "houses", " the", "The", "don't", "I'm"]
+
+CONTROL = ["<|im_end|>", "<|im_start|>", "<|image_pad|>", "<|vision_start|>", "<|vision_end|>", "<|endoftext|>", "<|im_end|", "|im_end|>",
+           "<|im_end|><|im_end|>", "<|im_<|im_end|>end|>", "<|IM_END|>", "< |im_end|>"]
+
+
+def sequence():
+    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(PATTERN), "isolated"),
+                                    pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
+def training_texts(rng):
+    things = "house road building tree car park villa school bridge field river roof".split()
+    verbs = "built removed replaced added widened demolished planted".split()
+    places = "near the top|in the corner|beside the road|on the left|at the bottom|along the river".split("|")
+    texts = [f"{rng.choice(['a', 'the', 'two', 'some', 'many'])} {rng.choice(things)}{rng.choice(['', 's', ' and a ' + rng.choice(things)])} "
+             f"{rng.choice(['was', 'were', 'has been', 'have been'])} {rng.choice(verbs)} {rng.choice(places)}{rng.choice(['', '.', ' .', ', too'])}"
+             for _ in range(160)]
+    return texts + SENTENCES + [s.lower() for s in SENTENCES[:12]]
+
+
+def train(texts):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = sequence()
+    tokenizer.decoder = decoders.ByteLevel(add_prefix_space=False, use_regex=False)
+    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY - len(ADDED), min_frequency=MIN_FREQUENCY, show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=[])
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def string(rng, assigned):
+    """One short string; the kind is drawn first so that every kind is met often."""
+    kind = rng.randrange(6)
+    if kind == 0:  # a part of a sentence, cut anywhere
+        s = rng.choice(SENTENCES)
+        i = rng.randrange(len(s))
+        return s[i:i + rng.randrange(1, 24)]
+    if kind == 1:  # odd pieces side by side
+        return "".join(rng.choice(ODD) for _ in range(rng.randrange(1, 7)))
+    if kind == 2:  # any assigned code points
+        return "".join(chr(rng.choice(assigned)) for _ in range(rng.randrange(1, 6)))
+    if kind == 3:  # words and odd pieces
+        words = rng.choice(SENTENCES).split()
+        return "".join(rng.choice([rng.choice(words), rng.choice(ODD), " "]) for _ in range(rng.randrange(1, 5)))
+    if kind == 4:  # a letter and marks, where normalisation works hardest
+        marks = [chr(c) for c in list(range(0x300, 0x370)) + [0x5b0, 0x5bc, 0x64b, 0x651, 0x93c, 0x94d, 0x3099, 0x1161, 0x11a8]]
+        return "".join(rng.choice("aeiouAEONnsSkghwyZ\u0915\u304b\u1100\uac00\u05d0\u0627") +
+                       "".join(rng.choice(marks) for _ in range(rng.randrange(0, 4))) for _ in range(rng.randrange(1, 4)))
+    alphabet = " \t\n\r.,'a1é中" if rng.random() < 0.5 else " \n'sStTlLdDmMrReEvV"
+    return "".join(rng.choice(alphabet) for _ in range(rng.randrange(1, 12)))
+
+
+def cases(rng, plain, with_added, count):
+    assigned = [c for c in range(0x110000) if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
+    strings = [""] + sorted({string(rng, assigned) for _ in range(count)} - {""}, key=lambda s: (len(s), s))
+    control = []
+    for _ in range(max(150, count // 50)):
+        control.append("".join(rng.choice([rng.choice(CONTROL), rng.choice(CONTROL), rng.choice(ODD), " house"]) for _ in range(rng.randrange(1, 5))))
+    decode = [[rng.randrange(VOCABULARY if rng.random() < 0.3 else 256) for _ in range(rng.randrange(1, 9))]
+              for _ in range(max(200, count // 50))]
+    decode = [[i for i in ids if i < with_added.get_vocab_size()] for ids in decode]
+    encode = lambda tokenizer, text: tokenizer.encode(text, add_special_tokens=False).ids
+    return {"strings": strings, "ids": [encode(plain, s) for s in strings],
+            "control": control, "control_ids": [encode(with_added, s) for s in control],
+            "decode": decode, "decoded": [with_added.decode(ids, skip_special_tokens=False) for ids in decode],
+            "decoded_plain": [with_added.decode(ids, skip_special_tokens=True) for ids in decode]}
+
+
+def ranges_of(pattern):
+    """Code points that `pattern` matches, as flat [first, last, first, last ...]."""
+    split = pre_tokenizers.Split(Regex(pattern + "+"), "isolated")
+    points = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    ranges = []
+    for a in range(0, len(points), 4096):
+        chunk = points[a:a + 4096]
+        text = "#" + "".join(chr(c) + "#" for c in chunk)  # the separator is in none of the classes
+        for _, (begin, end) in split.pre_tokenize_str(text):
+            if end - begin == 1 and begin % 2 == 1:
+                c = chunk[begin // 2]
+                if ranges and ranges[-1] == c - 1:
+                    ranges[-1] = c
+                else:
+                    ranges += [c, c]
+    return ranges
+
+
+def write(path, value):
+    path.write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--many", nargs=2, metavar=("N", "FILE"))
+    arguments = parser.parse_args()
+    texts = training_texts(random.Random(1))
+    plain = train(texts)
+    with_added = Tokenizer.from_str(plain.to_str())
+    with_added.add_special_tokens(ADDED)
+    if arguments.many:
+        write(pathlib.Path(arguments.many[1]), cases(random.Random(3), plain, with_added, int(arguments.many[0])))
+        return
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    write(GOLDEN / "tokenizer.json", json.loads(with_added.to_str()))
+    write(GOLDEN / "trainer.json", {"vocabulary_size": VOCABULARY, "min_frequency": MIN_FREQUENCY, "texts": texts})
+    write(GOLDEN / "strings.json", cases(random.Random(2), plain, with_added, 2600))
+    write(GOLDEN / "classes.json", {"letter": ranges_of(r"\p{L}"), "number": ranges_of(r"\p{N}"), "space": ranges_of(r"\s")})
+
+
+if __name__ == "__main__":
+    main()
