@@ -41,8 +41,8 @@ struct BlindSentences {
 // - caption: "changed" is the half with changeflag 1, its document frequencies from its own references.
 // - "contradictory": pairs whose mask shows a change although their flag says none; left out of the action.
 // - action: points of the changed pairs with a change in their mask, whatever `a` was predicted. MSE and MAE are per
-//   coordinate, against the target (by default the centre of the largest component's box). type_accuracy is the share of
-//   right `a` among "n_type", which is all pairs but the contradictory ones.
+//   coordinate, against the target (by default the centre of the largest component's box). type_accuracy is the share
+//   of right `a` among "n_type", which is all pairs but the contradictory ones.
 // - blind: flag = the majority class (changed in a tie); "caption" = `constant` over all, `changed` over the changed
 //   half; "caption_flag" = the predicted flag picks one of the two; action = the centre point, always zoom; "sentences"
 //   names the two.
