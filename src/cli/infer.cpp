@@ -1,0 +1,147 @@
+#include "cli/infer.h"
+
+#include <cmath>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "cli/parse.h"
+#include "cli/paths.h"
+#include "core/file.h"
+#include "image/read.h"
+#include "image/write.h"
+#include "report/overlay.h"
+
+namespace cp {
+namespace {
+
+// The stages in the order in which they run; times_ms has them as keys.
+constexpr const char* kStages[] = {"preprocess", "vision", "fusion", "language", "head"};
+constexpr std::size_t kChangesShown = 5;
+
+struct InferOptions {
+  std::string before, after, instruction, model, checkpoint, out;
+  int num_samples = 0;
+  std::uint64_t seed = 0;
+  bool json = false;
+};
+
+bool parse_infer(const std::vector<std::string>& args, InferOptions& o) {
+  CommandLine line("infer", "Says what changed between two images of one place, and where to look.");
+  line.option("image_before", o.before, "image before: PNG, JPEG or TIFF", CommandLine::Need::required);
+  line.option("image_after", o.after, "image after, of the same size", CommandLine::Need::required);
+  line.option("instruction", o.instruction, "what to do, in English or Chinese; the model's own if empty");
+  line.option("model", o.model, "model folder; models/nano if empty");
+  line.option("checkpoint", o.checkpoint, "checkpoint or run folder to take the model from (instead of --model)");
+  line.option("num_samples", o.num_samples, "samples that the action head draws; 0: the model's own number");
+  line.option("seed", o.seed, "seed of the samples");
+  line.option("out", o.out, "PNG file to draw the answer into");
+  line.flag("json", o.json, "print JSON");
+  line.epilogue("Example:\n  changepilot infer --image-before A.png --image-after B.png --out overlay.png");
+  if (!line.parse(args)) return false;
+  if (!o.model.empty() && !o.checkpoint.empty())
+    throw UserError(ErrorKind::usage, "command line", "--model and --checkpoint both name a model.",
+                    "Give one of them.");
+  if (!o.out.empty() && std::filesystem::path(o.out).extension() != ".png")
+    throw UserError(ErrorKind::usage, "--out",
+                    fmt::format("wanted a file name that ends in .png, found \"{}\".", o.out), "");
+  return true;
+}
+
+std::filesystem::path model_folder(const InferOptions& o) {
+  if (!o.checkpoint.empty()) return checkpoint_model_folder(o.checkpoint);
+  return o.model.empty() ? default_model_folder(executable_folder()) : std::filesystem::path(o.model);
+}
+
+std::string size_text(const Image& image) { return fmt::format("{} x {}", image.width, image.height); }
+
+double rounded(double value) { return std::round(value * 1e4) / 1e4; }
+
+OrderedJson box_json(const Box& box) { return {rounded(box.x0), rounded(box.y0), rounded(box.x1), rounded(box.y1)}; }
+
+}  // namespace
+
+OrderedJson answer_json(const Answer& answer) {
+  OrderedJson json;
+  json["caption"] = answer.caption;
+  json["language"] = answer.language;
+  json["action"] = {{"x", rounded(answer.action.x)},
+                    {"y", rounded(answer.action.y)},
+                    {"a", answer.action.a},
+                    {"p_zoom", rounded(answer.action.p_zoom)}};
+  OrderedJson polygons = OrderedJson::array();
+  for (const std::vector<Point>& polygon : answer.region.polygons) {
+    OrderedJson points = OrderedJson::array();
+    for (const Point& point : polygon) points.push_back({rounded(point.x), rounded(point.y)});
+    polygons.push_back(points);
+  }
+  json["region"] = {{"level", answer.region.level}, {"share", rounded(answer.region.share)}, {"polygons", polygons}};
+  json["changes"] = OrderedJson::array();
+  for (const Change& change : answer.changes)
+    json["changes"].push_back({{"x", rounded(change.x)},
+                               {"y", rounded(change.y)},
+                               {"mass", rounded(change.mass)},
+                               {"box", box_json(change.box)}});
+  json["times_ms"] = OrderedJson::object();
+  for (const auto& [stage, ms] : answer.times_ms) json["times_ms"][stage] = rounded(ms);
+  json["captions"] = OrderedJson::array();
+  for (const Answer::Caption& caption : answer.captions)
+    json["captions"].push_back({{"text", caption.text}, {"score", rounded(caption.score)}});
+  json["changed"] = answer.changed;
+  json["identical"] = answer.identical;
+  return json;
+}
+
+std::string answer_text(const Answer& answer, int width, int height) {
+  const Answer::Action& action = answer.action;
+  std::string text = fmt::format("caption  {}\n", answer.caption);
+  text += fmt::format(
+      "action   (x, y, a) = ({:.3f}, {:.3f}, {})  {}, P(a = 1) = {:.3f}\n", action.x, action.y, action.a,
+      action.a == 1 ? fmt::format("zoom and capture at pixel ({:.0f}, {:.0f})", action.x * width, action.y * height)
+                    : "hover",
+      action.p_zoom);
+  if (answer.identical) text += "         both images hold the same pixels: no change by rule\n";
+  if (answer.changed) {
+    text += fmt::format("region   {:.1f} % of the image holds the target with probability {:.2f}\n",
+                        100 * answer.region.share, answer.region.level);
+    for (std::size_t i = 0; i < std::min(kChangesShown, answer.changes.size()); ++i) {
+      const Change& change = answer.changes[i];
+      text += fmt::format("{:<8} {}. at ({:.3f}, {:.3f}), mass {:.1f}, box ({:.3f}, {:.3f}) to ({:.3f}, {:.3f})\n",
+                          i == 0 ? "changes" : "", i + 1, change.x, change.y, change.mass, change.box.x0, change.box.y0,
+                          change.box.x1, change.box.y1);
+    }
+    if (answer.changes.size() > kChangesShown)
+      text += fmt::format("         and {} more (--json lists all)\n", answer.changes.size() - kChangesShown);
+  }
+  text += "times   ";
+  for (const char* stage : kStages)
+    if (const auto found = answer.times_ms.find(stage); found != answer.times_ms.end())
+      text += fmt::format(" {} {:.1f},", stage, found->second);
+  const auto ms = [&](const char* name) { return answer.times_ms.count(name) ? answer.times_ms.at(name) : 0.0; };
+  return text + fmt::format(" in all {:.1f} ms (and {:.1f} ms to load the model)\n", ms("total"), ms("load"));
+}
+
+int run_infer(const std::vector<std::string>& args) {
+  InferOptions o;
+  if (!parse_infer(args, o)) return 0;
+  const Image before = read_rgb(o.before);
+  const Image after = read_rgb(o.after);
+  if (before.width != after.width || before.height != after.height)
+    throw UserError(ErrorKind::data, o.after,
+                    fmt::format("is {} px, but {} is {} px.", size_text(after), o.before, size_text(before)),
+                    "Both images must show the same ground at the same size; crop or resample one.");
+  const Session session = Session::open(model_folder(o));
+  const Answer answer = session.answer(
+      before, after,
+      {.instruction = o.instruction, .num_samples = o.num_samples, .seed = o.seed, .beams = 0, .max_new_tokens = 0});
+  if (!o.out.empty()) write_png(o.out, draw_overlay(before, after, answer));
+  if (o.json) {
+    fmt::print("{}\n", answer_json(answer).dump(2, ' ', false, OrderedJson::error_handler_t::replace));
+  } else {
+    fmt::print("{}", answer_text(answer, before.width, before.height));
+    if (!o.out.empty()) fmt::print("picture  {}\n", o.out);
+  }
+  return 0;
+}
+
+}  // namespace cp
