@@ -1,8 +1,9 @@
 // The tokenizer against the `tokenizers` library (tests/oracle/text_golden.py), and its own promises.
 #include "text/bpe_tokenizer.h"
 
-#include <chrono>
 #include <cstdlib>
+#include <ctime>
+#include <iostream>
 
 #include "core/file.h"
 #include "core/json.h"
@@ -133,11 +134,11 @@ TEST(BpeTokenizer, AMegabyteOfAnythingTakesLessThanASecond) {
        {"a", "e", " ", "\n", "!", "1", " \n", "\xcc\x81\xcc\x96", "'s", "house", "\xe4\xb8\xad", "<|im_end|>"}) {
     std::string text;
     while (text.size() < 1'000'000) text += unit;
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // processor time: other work on the machine does not count
     const std::vector<int> ids = tokenizer.encode(text);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     EXPECT_FALSE(ids.empty());
-    EXPECT_LT(seconds.count(), 1.0) << Json(unit).dump();
+    EXPECT_LT(seconds, 1.0) << Json(unit).dump();
     ++visited;
   }
   EXPECT_EQ(visited, 12);
