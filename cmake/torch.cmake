@@ -88,6 +88,8 @@ if(cp_torch_cuda_libraries)
 endif()
 target_link_libraries(cp_torch INTERFACE ${cp_torch_cuda_libraries} ${cp_torch_libraries})
 target_link_options(cp_torch INTERFACE "-Wl,-rpath,${cp_torch_root}/lib")
+# The wheel's include/ brings its own fmt headers, newer than the distribution's library: use whichever is found without it.
+target_compile_definitions(cp_torch INTERFACE FMT_HEADER_ONLY=1)
 
 if(CP_TORCH_CUDA)
   message(STATUS "LibTorch ${CP_TORCH_VERSION} (CUDA ${CP_TORCH_CUDA}): ${cp_torch_root}")

@@ -39,18 +39,10 @@ bool parse_infer(const std::vector<std::string>& args, InferOptions& o) {
   line.flag("json", o.json, "print JSON");
   line.epilogue("Example:\n  changepilot infer --image-before A.png --image-after B.png --out overlay.png");
   if (!line.parse(args)) return false;
-  if (!o.model.empty() && !o.checkpoint.empty())
-    throw UserError(ErrorKind::usage, "command line", "--model and --checkpoint both name a model.",
-                    "Give one of them.");
   if (!o.out.empty() && std::filesystem::path(o.out).extension() != ".png")
     throw UserError(ErrorKind::usage, "--out",
                     fmt::format("wanted a file name that ends in .png, found \"{}\".", o.out), "");
   return true;
-}
-
-std::filesystem::path model_folder(const InferOptions& o) {
-  if (!o.checkpoint.empty()) return checkpoint_model_folder(o.checkpoint);
-  return o.model.empty() ? default_model_folder(executable_folder()) : std::filesystem::path(o.model);
 }
 
 std::string size_text(const Image& image) { return fmt::format("{} x {}", image.width, image.height); }
@@ -130,7 +122,7 @@ int run_infer(const std::vector<std::string>& args) {
     throw UserError(ErrorKind::data, o.after,
                     fmt::format("is {} px, but {} is {} px.", size_text(after), o.before, size_text(before)),
                     "Both images must show the same ground at the same size; crop or resample one.");
-  const Session session = Session::open(model_folder(o));
+  const Session session = Session::open(chosen_model_folder(o.model, o.checkpoint));
   const Answer answer = session.answer(
       before, after,
       {.instruction = o.instruction, .num_samples = o.num_samples, .seed = o.seed, .beams = 0, .max_new_tokens = 0});

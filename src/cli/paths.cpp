@@ -50,4 +50,12 @@ fs::path checkpoint_model_folder(const fs::path& path) {
       is_model(path) ? "It is a model folder: name it with --model." : "Checkpoints stand in runs/NAME/checkpoints.");
 }
 
+fs::path chosen_model_folder(const std::string& model, const std::string& checkpoint) {
+  if (!model.empty() && !checkpoint.empty())
+    throw UserError(ErrorKind::usage, "command line", "--model and --checkpoint both name a model.",
+                    "Give one of them.");
+  if (!checkpoint.empty()) return checkpoint_model_folder(checkpoint);
+  return model.empty() ? default_model_folder(executable_folder()) : fs::path(model);
+}
+
 }  // namespace cp

@@ -4,6 +4,7 @@
 // Not here: reading it (formats/model_folder.h).
 
 #include <filesystem>
+#include <string>
 
 namespace cp {
 
@@ -19,5 +20,7 @@ std::filesystem::path default_model_folder(const std::filesystem::path& program)
 // checkpoints folder, or the run: the last two mean the best checkpoint, or the last one while there is no best yet.
 // Throws UserError(model).
 std::filesystem::path checkpoint_model_folder(const std::filesystem::path& path);
+// The folder that --model or --checkpoint names (both at once: UserError(usage)), else the default one.
+std::filesystem::path chosen_model_folder(const std::string& model, const std::string& checkpoint);
 
 }  // namespace cp

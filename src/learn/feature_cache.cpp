@@ -1,0 +1,158 @@
+#include "learn/feature_cache.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "core/file.h"
+#include "core/progress.h"
+#include "formats/safetensors.h"
+#include "image/preprocess.h"
+#include "image/read.h"
+
+namespace cp {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMaxImageFile = std::uint64_t{64} << 20;
+constexpr int kCells = 64;
+
+std::string view_text(const View& v) {
+  return fmt::format("{:a},{:a},{:a},{:a},{},{},{:a},{:a};", v.crop_x, v.crop_y, v.crop_side, v.angle, v.quarter_turns,
+                     v.mirror, v.brightness, v.contrast);
+}
+
+// Everything that the features depend on. A change of the layout or of the arithmetic gets a new first word.
+std::string cache_key(const fs::path& vision_folder, const std::vector<PairRecord>& pairs,
+                      const std::vector<std::vector<View>>& views) {
+  std::string text = "features-2 " + sha256_hex_file(vision_folder / "model.safetensors");
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    text += sha256_hex(read_file(pairs[i].before, kMaxImageFile, ErrorKind::data));
+    text += sha256_hex(read_file(pairs[i].after, kMaxImageFile, ErrorKind::data));
+    if (!pairs[i].label.empty()) text += sha256_hex(read_file(pairs[i].label, kMaxImageFile, ErrorKind::data));
+    for (const View& view : views[i]) text += view_text(view);
+  }
+  return sha256_hex(text).substr(0, 32);
+}
+
+void to_halfs(const std::vector<float>& values, std::uint16_t*& out) {
+  for (const float value : values) *out++ = float_to_half(value);
+}
+
+void compute_row(const EfficientNetLite& vision, const Image& before, const Image& after, const Image& mask,
+                 const View& view, std::uint16_t* out) {
+  for (const Image* image : {&before, &after}) {
+    const EfficientNetLite::Features f = vision.forward(preprocess(apply_view(*image, view), Preprocess{}));
+    for (const auto* part : {&f.s8, &f.s16, &f.s32}) to_halfs(*part, out);
+  }
+  if (mask.width > 0) to_halfs(map_target(apply_view_mask(mask, view)), out);
+}
+
+}  // namespace
+
+struct FeatureCache::Mapping {
+  void* data = nullptr;
+  std::size_t bytes = 0;
+  ~Mapping() {
+    if (data) ::munmap(data, bytes);
+  }
+};
+
+FeatureCache FeatureCache::open(const fs::path& folder, const fs::path& vision_folder,
+                                const std::vector<PairRecord>& pairs, const std::vector<std::vector<View>>& views,
+                                int threads) {
+  CP_CHECK(!pairs.empty() && pairs.size() == views.size(), "one list of views for each pair");
+  FeatureCache cache;
+  cache.views_ = views[0].size();
+  cache.key_ = cache_key(vision_folder, pairs, views);
+  const fs::path path = folder / (cache.key_ + ".features");
+  const std::size_t rows = pairs.size() * cache.views_;
+  const std::size_t bytes = rows * FeatureLayout::row * sizeof(std::uint16_t);
+  std::error_code ignored;
+  const bool ready = fs::exists(path, ignored) && fs::file_size(path, ignored) == bytes;
+  const fs::path working = ready ? path : fs::path(fmt::format("{}.tmp-{}", path.string(), ::getpid()));
+  fs::create_directories(folder, ignored);
+  const int fd = ::open(working.c_str(), ready ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const auto fail = [&](const char* step) {
+    const std::string reason = std::strerror(errno);
+    if (!ready) ::unlink(working.c_str());
+    throw UserError(ErrorKind::write, path.string(), fmt::format("cannot {} the feature cache of {} MB ({}).", step, bytes >> 20, reason),
+                    "Free some space or set another folder with cache=DIR.");
+  };
+  if (fd < 0) fail("open");
+  if (!ready && ::posix_fallocate(fd, 0, static_cast<off_t>(bytes)) != 0) fail("make room for");
+  auto mapping = std::make_shared<Mapping>();
+  mapping->data = ::mmap(nullptr, bytes, ready ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (mapping->data == MAP_FAILED) mapping->data = nullptr, fail("map");
+  mapping->bytes = bytes;
+  ::close(fd);
+
+  if (!ready) {
+    const EfficientNetLite vision = EfficientNetLite::load(vision_folder);
+    auto* out = static_cast<std::uint16_t*>(mapping->data);
+    Progress progress("vision features", rows, "views");
+    std::mutex lock;
+    std::exception_ptr failed;
+    std::atomic<std::size_t> next{0};
+    const auto work = [&] {
+      for (std::size_t i = next++; i < pairs.size(); i = next++) {
+        try {
+          const Image before = read_rgb(pairs[i].before), after = read_rgb(pairs[i].after);
+          const Image mask = pairs[i].label.empty() ? Image() : read_mask(pairs[i].label);
+          for (std::size_t v = 0; v < cache.views_; ++v) {
+            compute_row(vision, before, after, mask, views[i][v], out + (i * cache.views_ + v) * FeatureLayout::row);
+            const std::lock_guard hold(lock);
+            progress.advance();
+          }
+        } catch (...) {
+          const std::lock_guard hold(lock);
+          if (!failed) failed = std::current_exception();
+          next = pairs.size();
+        }
+      }
+    };
+    std::vector<std::thread> workers;
+    for (int t = 1; t < threads; ++t) workers.emplace_back(work);
+    work();
+    for (std::thread& worker : workers) worker.join();
+    if (failed) {
+      ::unlink(working.c_str());
+      std::rethrow_exception(failed);
+    }
+    progress.finish();
+    if (::msync(mapping->data, bytes, MS_SYNC) != 0 || ::rename(working.c_str(), path.c_str()) != 0) fail("publish");
+  }
+  cache.mapping_ = mapping;
+  return cache;
+}
+
+const std::uint16_t* FeatureCache::row(std::size_t pair, std::size_t view) const {
+  return static_cast<const std::uint16_t*>(mapping_->data) + (pair * views_ + view) * FeatureLayout::row;
+}
+
+std::vector<float> map_target(const Image& mask) {
+  if (mask.width % kCells != 0 || mask.height % kCells != 0)
+    return map_target(resize(mask, 256, 256, Filter::nearest));
+  const int w = mask.width / kCells, h = mask.height / kCells;
+  std::vector<float> out(kCells * kCells);
+  for (int y = 0; y < kCells; ++y)
+    for (int x = 0; x < kCells; ++x) {
+      int changed = 0;
+      for (int j = 0; j < h; ++j)
+        for (int i = 0; i < w; ++i) changed += *mask.at(x * w + i, y * h + j) > 0;
+      out[static_cast<std::size_t>(y * kCells + x)] = static_cast<float>(changed) / static_cast<float>(w * h);
+    }
+  return out;
+}
+
+}  // namespace cp

@@ -1,0 +1,120 @@
+#include "learn/nano_model.h"
+
+#include <fmt/format.h>
+
+#include "core/file.h"
+#include "text/template.h"
+
+namespace cp {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMaxPart = std::uint64_t{1} << 30;
+constexpr int kMaxPositions = 256;
+
+ModelManifest make_manifest(const TrainConfig& config, std::vector<std::string> concepts) {
+  ModelManifest m;
+  m.name = config.name;
+  m.fusion.concepts = std::move(concepts);
+  m.default_instruction["en"] = instruction_templates("en").front();
+  m.no_change_caption["en"] = "the scene is the same as before";
+  m.no_change_caption["zh"] = "场景与之前相同";
+  m.decoding.beams = 3;
+  m.decoding.length_penalty = 0.7;
+  m.decoding.max_new_tokens = 40;
+  m.head.condition = config.head.condition;
+  m.head.schedule = config.head.schedule;
+  m.head.sampler = config.head.sampler;
+  m.head.spacing = config.head.spacing;
+  m.head.steps = config.head.steps;
+  m.head.samples = config.head.samples;
+  m.head.snap_sigma = config.head.snap_sigma;
+  m.head.target = config.head.target;
+  m.training = Json{{"seed", config.seed}, {"view_seed", config.view_seed}};
+  return m;
+}
+
+Qwen2Config make_language(const TrainConfig& config, const BpeTokenizer& tokenizer) {
+  Qwen2Config c;
+  c.hidden_size = config.language.hidden_size;
+  c.num_hidden_layers = config.language.layers;
+  c.num_attention_heads = config.language.heads;
+  c.num_key_value_heads = config.language.kv_heads;
+  c.intermediate_size = config.language.intermediate_size;
+  c.vocab_size = tokenizer.size();
+  c.head_dim = c.hidden_size / c.num_attention_heads;
+  c.tie_word_embeddings = true;
+  c.max_position_embeddings = kMaxPositions;
+  c.eos_token_ids = {tokenizer.control_id("<|im_end|>")};
+  c.dtype = "float16";
+  return c;
+}
+
+void write_json(const fs::path& path, const OrderedJson& json) { write_file_durable(path, json.dump(2) + "\n"); }
+
+}  // namespace
+
+NanoModel::NanoModel(ModelManifest m, std::string tokenizer_text, const Qwen2Config& config, std::uint64_t seed, double dropout)
+    : manifest(std::move(m)),
+      tokenizer_json(std::move(tokenizer_text)),
+      tokenizer(BpeTokenizer::parse(tokenizer_json, "tokenizer.json")),
+      fusion(seed),
+      projector(seed, config.hidden_size, static_cast<int>(manifest.fusion.concepts.size())),
+      language(config, seed, dropout),
+      head(seed, manifest.head.condition, config.hidden_size),
+      average(seed, manifest.head.condition, config.hidden_size) {}
+
+NanoModel::NanoModel(const TrainConfig& config, std::string tokenizer_text, std::vector<std::string> concepts)
+    : NanoModel(make_manifest(config, std::move(concepts)), tokenizer_text,
+                make_language(config, BpeTokenizer::parse(tokenizer_text, "tokenizer.json")), config.seed,
+                config.caption.dropout) {}
+
+NanoModel NanoModel::load(const fs::path& folder) {
+  ModelManifest manifest = read_manifest(folder);
+  const fs::path language_folder = part_path(folder, manifest.language.path);
+  NanoModel model(std::move(manifest), read_file(language_folder / "tokenizer.json", kMaxPart, ErrorKind::model),
+                  read_qwen2_config(language_folder / "config.json"), 0, 0.0);
+  const auto load = [](const SafeTensors& file, std::initializer_list<ParamSet*> sets) {
+    TensorExpectation expectation;
+    for (const ParamSet* set : sets) set->expect(expectation);
+    expectation.check(file);
+    for (ParamSet* set : sets) set->load(file);
+  };
+  load(SafeTensors::open(part_path(folder, model.manifest.fusion.file)), {&model.fusion.params, &model.projector.params});
+  load(SafeTensors::open(language_folder), {&model.language.params});
+  load(SafeTensors::open(part_path(folder, model.manifest.head.file)), {&model.head.params});
+  model.average.params.copy_from(model.head.params);
+  return model;
+}
+
+void NanoModel::save(const fs::path& folder, const fs::path& vision_folder) const {
+  ModelManifest m = manifest;
+  for (const char* name : {"config.json", "preprocessor_config.json", "model.safetensors"})
+    write_file_durable(folder / m.vision.path / name, read_file(vision_folder / name, kMaxPart, ErrorKind::model));
+
+  const fs::path lm = folder / m.language.path;
+  const int end = tokenizer.control_id("<|im_end|>"), pad = tokenizer.control_id("<|endoftext|>");
+  write_file_durable(lm / "tokenizer.json", tokenizer_json);
+  write_json(lm / "tokenizer_config.json", {{"tokenizer_class", "Qwen2Tokenizer"}, {"eos_token", "<|im_end|>"},
+                                            {"pad_token", "<|endoftext|>"}, {"add_prefix_space", false},
+                                            {"clean_up_tokenization_spaces", false}, {"model_max_length", kMaxPositions}});
+  write_json(lm / "generation_config.json", {{"eos_token_id", end}, {"pad_token_id", pad}, {"num_beams", m.decoding.beams},
+                                             {"length_penalty", m.decoding.length_penalty}, {"early_stopping", true}});
+  write_qwen2_config(lm / "config.json", language.config());
+
+  std::vector<TensorToWrite> tensors;
+  language.params.append_to(tensors, DType::f16);
+  write_safetensors(lm / "model.safetensors", tensors, {{"format", "pt"}});
+  tensors.clear();
+  fusion.params.append_to(tensors, DType::f16);
+  projector.params.append_to(tensors, DType::f16);
+  write_safetensors(folder / m.fusion.file, tensors, {{"format", "pt"}});
+  tensors.clear();
+  average.params.append_to(tensors, DType::f16);
+  write_safetensors(folder / m.head.file, tensors, {{"format", "pt"}});
+  fill_hashes(folder, m);
+  write_manifest(folder, m);
+}
+
+}  // namespace cp

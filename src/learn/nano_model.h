@@ -1,0 +1,38 @@
+#pragma once
+// In:  a configuration, a vocabulary, concept words; or a model folder.
+// Out: all networks of a model with their manifest; written as a model folder (fp16) or restored from one.
+// Not here: training state (run_folder.h), the arithmetic (fusion_net.h, qwen2_net.h, head_net.h).
+
+#include <filesystem>
+
+#include "formats/model_folder.h"
+#include "learn/fusion_net.h"
+#include "learn/head_net.h"
+#include "learn/qwen2_net.h"
+#include "learn/train_config.h"
+#include "text/bpe_tokenizer.h"
+
+namespace cp {
+
+struct NanoModel {
+  // Fresh weights, f(config.seed, name).
+  NanoModel(const TrainConfig& config, std::string tokenizer_text, std::vector<std::string> concepts);
+  // The weights of a folder, widened to float32. `head` and `average` both get the folder's head.
+  static NanoModel load(const std::filesystem::path& folder);
+
+  // Writes the whole folder (docs/nano.md); `vision_folder` is copied. The averaged head is the one that is written.
+  void save(const std::filesystem::path& folder, const std::filesystem::path& vision_folder) const;
+
+  ModelManifest manifest;
+  std::string tokenizer_json;
+  BpeTokenizer tokenizer;
+  FusionNet fusion;
+  Projector projector;
+  Qwen2Net language;
+  HeadNet head, average;
+
+ private:
+  NanoModel(ModelManifest m, std::string tokenizer_text, const Qwen2Config& config, std::uint64_t seed, double dropout);
+};
+
+}  // namespace cp

@@ -1,1 +1,0 @@
-// Keeps the target buildable until the module has its first source file.

@@ -1,0 +1,99 @@
+#include "learn/qwen2_net.h"
+
+#include <cmath>
+#include <optional>
+
+#include <fmt/format.h>
+
+namespace cp {
+namespace {
+
+// x (B h T d) rotated by position: the halves convention of Qwen2 and Llama ("rotate_half").
+at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  const std::int64_t half = x.size(-1) / 2;
+  const at::Tensor turned = at::cat({-x.slice(-1, half), x.slice(-1, 0, half)}, -1);
+  return x * cos + turned * sin;
+}
+
+}  // namespace
+
+Qwen2Net::Qwen2Net(const Qwen2Config& config, std::uint64_t seed, double dropout)
+    : params(seed), config_(config), dropout_(dropout) {
+  const std::int64_t d = config.hidden_size, head = config.head_dim;
+  const std::int64_t q = config.num_attention_heads * head, kv = config.num_key_value_heads * head;
+  params.add_normal("model.embed_tokens.weight", {config.vocab_size, d}, 0.02);
+  for (int i = 0; i < config.num_hidden_layers; ++i) {
+    const std::string layer = fmt::format("model.layers.{}.", i);
+    const auto add = [&](const char* name, std::int64_t in, std::int64_t out, bool bias) {
+      params.add_normal(layer + name + ".weight", {out, in}, out == d ? 0.02 : 0.03);
+      if (bias) params.add_constant(layer + name + ".bias", {out}, 0.0);
+    };
+    params.add_constant(layer + "input_layernorm.weight", {d}, 1.0);
+    add("self_attn.q_proj", d, q, true);
+    add("self_attn.k_proj", d, kv, true);
+    add("self_attn.v_proj", d, kv, true);
+    add("self_attn.o_proj", q, d, false);
+    params.add_constant(layer + "post_attention_layernorm.weight", {d}, 1.0);
+    add("mlp.gate_proj", d, config.intermediate_size, false);
+    add("mlp.up_proj", d, config.intermediate_size, false);
+    add("mlp.down_proj", config.intermediate_size, d, false);
+  }
+  params.add_constant("model.norm.weight", {d}, 1.0);
+  if (!config.tie_word_embeddings) params.add_normal("lm_head.weight", {config.vocab_size, d}, 0.02);
+}
+
+at::Tensor Qwen2Net::embed(const at::Tensor& ids) const { return at::embedding(params["model.embed_tokens.weight"], ids); }
+
+at::Tensor Qwen2Net::logits(const at::Tensor& hidden) const {
+  return at::linear(hidden, params[config_.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight"]);
+}
+
+at::Tensor Qwen2Net::layer(int index, at::Tensor x, const at::Tensor& cos, const at::Tensor& sin, const at::Tensor& mask,
+                           std::pair<at::Tensor, at::Tensor>& cache, bool training) const {
+  const std::string name = fmt::format("model.layers.{}.", index);
+  const std::int64_t batch = x.size(0), steps = x.size(1), head = config_.head_dim;
+  const auto split = [&](const at::Tensor& y, std::int64_t heads) {
+    return y.view({batch, steps, heads, head}).transpose(1, 2);  // (B h T d)
+  };
+  const at::Tensor n = params.rms_norm(x, name + "input_layernorm.weight", config_.rms_norm_eps);
+  const at::Tensor q = rotate(split(params.linear(n, name + "self_attn.q_proj"), config_.num_attention_heads), cos, sin);
+  at::Tensor k = rotate(split(params.linear(n, name + "self_attn.k_proj"), config_.num_key_value_heads), cos, sin);
+  at::Tensor v = split(params.linear(n, name + "self_attn.v_proj"), config_.num_key_value_heads);
+  if (cache.first.defined()) {
+    k = at::cat({cache.first, k}, 2);
+    v = at::cat({cache.second, v}, 2);
+  }
+  cache = {k, v};
+  const std::int64_t groups = config_.num_attention_heads / config_.num_key_value_heads;
+  const at::Tensor attended = at::scaled_dot_product_attention(q, k.repeat_interleave(groups, 1),
+                                                               v.repeat_interleave(groups, 1), mask, 0.0, false);
+  const at::Tensor joined = attended.transpose(1, 2).reshape({batch, steps, -1});
+  x = x + at::dropout(params.linear(joined, name + "self_attn.o_proj"), dropout_, training);
+  const at::Tensor m = params.rms_norm(x, name + "post_attention_layernorm.weight", config_.rms_norm_eps);
+  const at::Tensor gate = at::silu(params.linear(m, name + "mlp.gate_proj")) * params.linear(m, name + "mlp.up_proj");
+  return x + at::dropout(params.linear(gate, name + "mlp.down_proj"), dropout_, training);
+}
+
+at::Tensor Qwen2Net::forward(const at::Tensor& input, KeyValues& cache, bool training) const {
+  if (cache.empty()) cache.resize(static_cast<std::size_t>(config_.num_hidden_layers));
+  const std::int64_t steps = input.size(1);
+  const std::int64_t past = cache[0].first.defined() ? cache[0].first.size(2) : 0;
+  const std::int64_t head = config_.head_dim;
+  const at::Tensor places = at::arange(past, past + steps, at::kDouble).unsqueeze(1);
+  const at::Tensor rates = at::pow(config_.rope_theta, at::arange(0, head, 2, at::kDouble) / (-static_cast<double>(head)));
+  const at::Tensor half = places * rates;                  // (T d/2), angles in double, as exact as the table can be
+  const at::Tensor angles = at::cat({half, half}, -1);
+  const at::Tensor cos = angles.cos().to(input.scalar_type()), sin = angles.sin().to(input.scalar_type());
+  const at::Tensor mask = at::ones({steps, past + steps}, at::kBool).tril(past);  // 1 = may be looked at
+  at::Tensor x = at::dropout(input, dropout_, training);
+  for (int i = 0; i < config_.num_hidden_layers; ++i) x = layer(i, x, cos, sin, mask, cache[static_cast<std::size_t>(i)], training);
+  return params.rms_norm(x, "model.norm.weight", config_.rms_norm_eps);
+}
+
+KeyValues repeat_rows(const KeyValues& cache, std::int64_t times) {
+  KeyValues out;
+  for (const auto& [k, v] : cache) out.emplace_back(k.repeat_interleave(times, 0), v.repeat_interleave(times, 0));
+  return out;
+}
+
+}  // namespace cp

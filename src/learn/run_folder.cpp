@@ -1,0 +1,200 @@
+#include "learn/run_folder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "core/file.h"
+#include "core/options.h"
+
+namespace cp {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMaxText = std::uint64_t{256} << 20;
+constexpr int kStateVersion = 1;
+
+// Options that may change between a run and its continuation: they move no weight.
+bool may_change(const std::string& name) {
+  return name == "out" || name == "cache" || name == "threads" || name == "save_every" || name == "keep" || name == "name" ||
+         name == "data" || name == "text_data" || name == "vision" || name == "folds";
+}
+
+OrderedJson config_json(const TrainConfig& config) {
+  TrainConfig copy = config;
+  return OptionSet(copy).to_json();
+}
+
+// Flat "a.b" -> value, to compare two configurations name by name.
+void flatten(const Json& json, const std::string& prefix, std::map<std::string, Json>& out) {
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_object()) flatten(value, prefix + key + ".", out);
+    else out[prefix + key] = value;
+  }
+}
+
+std::vector<fs::path> checkpoints(const fs::path& folder) {
+  std::vector<fs::path> out;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const bool number = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (number && entry.is_directory() && !entry.is_symlink()) out.push_back(entry.path());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+void append_all(std::vector<TensorToWrite>& out, const NanoModel& model) {
+  model.fusion.params.append_to(out, DType::f32);
+  model.projector.params.append_to(out, DType::f32);
+  model.language.params.append_to(out, DType::f32);
+  model.head.params.append_to(out, DType::f32, "head.");
+  model.average.params.append_to(out, DType::f32, "average.");
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path folder, const TrainConfig& config) : folder_(std::move(folder)), config_(config) {}
+
+void RunFolder::start_fresh() {
+  if (!checkpoints(folder_ / "checkpoints").empty())
+    throw UserError(ErrorKind::usage, folder_.string(), "holds checkpoints of an earlier run.",
+                    "Continue it with --resume, or choose another folder with out=DIR.");
+  TrainConfig copy = config_;
+  write_file_durable(folder_ / "config.yaml", OptionSet(copy).to_yaml());
+  write_file_durable(folder_ / "metrics.jsonl", "");
+}
+
+void RunFolder::save(const TrainState& state, const AdamW& optimiser, const NanoModel& model, bool is_best) {
+  const fs::path root = folder_ / "checkpoints";
+  const std::string name = fmt::format("{:06}", state.step);
+  const fs::path target = root / name, working = root / fmt::format("{}.tmp-{}", name, ::getpid());
+  fs::remove_all(working);
+  model.save(working / "model", config_.vision);
+  std::vector<TensorToWrite> tensors;
+  append_all(tensors, model);
+  write_safetensors(working / "training_state" / "weights.safetensors", tensors);
+  write_safetensors(working / "training_state" / "optimizer.safetensors", optimiser.state());
+  OrderedJson json = {{"format", "changepilot-training-state"}, {"version", kStateVersion}, {"stage", state.stage},
+                      {"epoch", state.epoch}, {"step_in_epoch", state.step_in_epoch}, {"step", state.step},
+                      {"optimizer_steps", optimiser.steps()}, {"has_best", state.has_best}, {"best", state.best},
+                      {"config", config_json(config_)}};
+  for (const char* file : {"weights.safetensors", "optimizer.safetensors"})
+    json["sha256"][file] = sha256_hex_file(working / "training_state" / file);
+  write_file_durable(working / "training_state" / "state.json", json.dump(2) + "\n");
+  if (fs::exists(target)) fs::remove_all(target);  // the same update, saved again (a stage's end and the next one's start)
+  publish_folder(working, target);
+  replace_link(root / "last", name);
+  if (is_best) replace_link(root / "best", name);
+  prune();
+}
+
+void RunFolder::prune() {
+  const fs::path root = folder_ / "checkpoints";
+  std::error_code ignored;
+  const fs::path best = fs::read_symlink(root / "best", ignored);
+  const std::vector<fs::path> all = checkpoints(root);
+  const std::size_t keep = static_cast<std::size_t>(std::max(2, config_.keep));
+  for (std::size_t i = 0; i + keep < all.size(); ++i)
+    if (all[i].filename() != best) fs::remove_all(all[i], ignored);
+}
+
+std::optional<RunFolder::Saved> RunFolder::newest() {
+  std::vector<fs::path> all = checkpoints(folder_ / "checkpoints");
+  std::reverse(all.begin(), all.end());
+  for (const fs::path& folder : all) {
+    try {
+      const fs::path file = folder / "training_state" / "state.json";
+      const std::string where = file.string();
+      const Json json = read_json(file, ErrorKind::model, kMaxText);
+      json_integer(json, "version", where, ErrorKind::model, kStateVersion, kStateVersion);
+      for (const auto& [name, sha] : json_member(json, "sha256", where, ErrorKind::model).items())
+        if (sha256_hex_file(folder / "training_state" / name) != sha)
+          throw UserError(ErrorKind::model, (folder / "training_state" / name).string(), "does not match its recorded sha256.", "");
+      const ModelManifest manifest = read_manifest(folder / "model");
+      verify_files(folder / "model", manifest);
+
+      std::map<std::string, Json> then, now;
+      flatten(json_member(json, "config", where, ErrorKind::model), "", then);
+      flatten(Json(config_json(config_)), "", now);
+      std::string changed;
+      for (const auto& [name, value] : now)
+        if (!may_change(name) && (!then.count(name) || then[name] != value))
+          changed += fmt::format(" {}: {} then, {} now;", name, then.count(name) ? then[name].dump() : "absent", value.dump());
+      if (!changed.empty())
+        throw UserError(ErrorKind::usage, folder_.string(), "the configuration changed since the checkpoint:" + changed,
+                        "Resume with the old values (config.yaml in the run folder) or start a new run.");
+      Saved saved;
+      saved.folder = folder;
+      saved.state.stage = json_string(json, "stage", where, ErrorKind::model);
+      saved.state.epoch = static_cast<int>(json_integer(json, "epoch", where, ErrorKind::model, 0, INT32_MAX));
+      saved.state.step_in_epoch = static_cast<int>(json_integer(json, "step_in_epoch", where, ErrorKind::model, 0, INT32_MAX));
+      saved.state.step = json_integer(json, "step", where, ErrorKind::model, 0, INT64_MAX);
+      saved.state.has_best = json_bool(json, "has_best", where, ErrorKind::model);
+      saved.state.best = json_number(json, "best", where, ErrorKind::model);
+      saved.tokenizer_json = read_file(part_path(folder / "model", manifest.language.path) / "tokenizer.json", kMaxText, ErrorKind::model);
+      saved.concepts = manifest.fusion.concepts;
+      return saved;
+    } catch (const UserError& error) {
+      if (error.kind() == ErrorKind::usage) throw;
+      std::fprintf(stderr, "checkpoint set aside: %s\n", error.what());
+      std::error_code ignored;
+      fs::rename(folder, folder.string() + ".bad", ignored);
+    }
+  }
+  return std::nullopt;
+}
+
+void RunFolder::load_model(const Saved& saved, NanoModel& model) {
+  const SafeTensors file = SafeTensors::open(saved.folder / "training_state" / "weights.safetensors");
+  TensorExpectation expectation;
+  const std::pair<ParamSet*, const char*> sets[] = {{&model.fusion.params, ""}, {&model.projector.params, ""},
+                                                    {&model.language.params, ""}, {&model.head.params, "head."},
+                                                    {&model.average.params, "average."}};
+  for (const auto& [set, prefix] : sets) set->expect(expectation, prefix);
+  expectation.check(file);
+  for (const auto& [set, prefix] : sets) set->load(file, prefix);
+  const ModelManifest manifest = read_manifest(saved.folder / "model");
+  model.manifest.flag = manifest.flag;
+  model.manifest.region = manifest.region;
+  model.manifest.training = manifest.training;
+}
+
+void RunFolder::load_optimiser(const Saved& saved, AdamW& optimiser) {
+  optimiser.load_state(SafeTensors::open(saved.folder / "training_state" / "optimizer.safetensors"));
+  const fs::path file = saved.folder / "training_state" / "state.json";
+  optimiser.set_steps(json_integer(read_json(file, ErrorKind::model), "optimizer_steps", file.string(), ErrorKind::model, 0, INT64_MAX));
+}
+
+void RunFolder::log(const OrderedJson& line) {
+  const fs::path path = folder_ / "metrics.jsonl";
+  const std::string text = line.dump() + "\n";
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (fd >= 0) ::close(fd);
+  if (!written) std::fprintf(stderr, "%s: cannot append (%s); training goes on\n", path.c_str(), std::strerror(errno));
+}
+
+void RunFolder::rewind_log(std::int64_t step) {
+  const fs::path path = folder_ / "metrics.jsonl";
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return;
+  std::istringstream lines(read_file(path, kMaxText, ErrorKind::data));
+  std::string kept;
+  for (std::string line; std::getline(lines, line);) {
+    const Json json = Json::parse(line, nullptr, false);
+    if (json.is_object() && json.value("step", std::int64_t{0}) <= step) kept += line + "\n";
+  }
+  write_file_durable(path, kept);
+}
+
+}  // namespace cp

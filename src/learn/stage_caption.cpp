@@ -1,0 +1,94 @@
+// Caption stage: projector and language model on real pairs.
+#include "learn/stages.h"
+
+namespace cp {
+
+CaptionStage::CaptionStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion, Projector& projector,
+                           Qwen2Net& language)
+    : config_(config), data_(data), fusion_(fusion), projector_(projector), language_(language) {
+  for (const std::string& instruction : instruction_templates("en"))
+    prompts_.push_back(plain_prompt(data.tokenizer, instruction, kVisualTokens));
+}
+
+void CaptionStage::add_parameters(AdamW& optimiser) {
+  optimiser.add_group(language_.params, 1.0, "language.");
+  optimiser.add_group(projector_.params, config_.caption.projector_scale, "");
+}
+
+std::vector<std::size_t> CaptionStage::order(int epoch) const {
+  std::vector<std::size_t> changed, unchanged;
+  for (std::size_t i = 0; i < data_.train.size(); ++i)
+    (data_.train[i].record.changeflag ? changed : unchanged).push_back(i);
+  Rng rng(config_.seed, Stream::shuffle, static_cast<std::uint32_t>(epoch), 3);
+  rng.shuffle(unchanged);
+  unchanged.resize(static_cast<std::size_t>(config_.caption.unchanged_share * static_cast<double>(unchanged.size())));
+  changed.insert(changed.end(), unchanged.begin(), unchanged.end());
+  rng.shuffle(changed);
+  return changed;
+}
+
+at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std::map<std::string, double>& parts) {
+  std::vector<Pick> picks;
+  std::vector<std::vector<int>> captions;
+  std::vector<std::int64_t> changed;
+  const auto concepts = static_cast<std::int64_t>(data_.concepts.size());
+  const at::Tensor truth = at::zeros({static_cast<std::int64_t>(batch.size()), concepts});
+  const at::Tensor known = at::zeros_like(truth);  // 1 = the captions tell whether the concept holds
+  for (std::size_t row = 0; row < batch.size(); ++row) {
+    const std::size_t pair = batch[row];
+    const TrainPair& item = data_.train[pair];
+    Rng rng(config_.seed, Stream::view_choice, static_cast<std::uint32_t>(epoch), pair);
+    std::size_t view = rng.below(item.views.size());
+    while (item.texts[view].captions.size() < 2) view = (view + 1) % item.views.size();  // view 0 has all captions
+    const ViewText& text = item.texts[view];
+    picks.push_back({pair, view});
+    changed.push_back(item.record.changeflag);
+    for (int k = 0; k < config_.caption.captions_per_pair; ++k) captions.push_back(text.captions[rng.below(text.captions.size())]);
+    for (std::int64_t c = 0; c < concepts; ++c) {
+      const auto index = static_cast<std::size_t>(c);
+      truth.data_ptr<float>()[static_cast<std::int64_t>(row) * concepts + c] = text.concepts[index];
+      const bool told = item.record.changeflag && (text.complete || !data_.concept_is_direction[index]);
+      known.data_ptr<float>()[static_cast<std::int64_t>(row) * concepts + c] = told ? 1.f : 0.f;
+    }
+  }
+  const FeatureBatch a = gather_features(data_.train_features, picks, 0), b = gather_features(data_.train_features, picks, 1);
+  FusionOut fused;
+  {
+    at::NoGradGuard no_grad;
+    fused = fusion_.forward(a, b, false);
+  }
+  const ProjectorOut projected = projector_.forward(a, b, fused, true);
+  const at::Tensor each = at::binary_cross_entropy_with_logits(projected.concepts, truth, {}, {}, at::Reduction::None);
+  const at::Tensor concept_loss = (each * known).sum() / known.sum().clamp_min(1);
+  // The concepts enter as values: the caption loss must not bend what they mean.
+  const at::Tensor visual =
+      projector_.embeddings(projected.grid, at::tensor(changed, at::kLong), projected.concepts.sigmoid().detach());
+  Rng rng(config_.seed, Stream::instruction_choice, static_cast<std::uint32_t>(epoch), batch.front());
+  const Prompt& prompt = prompts_[rng.below(prompts_.size())];
+  const at::Tensor caption = caption_loss(language_, prompt_embeddings(language_, prompt, visual), captions,
+                                          config_.caption.captions_per_pair, config_.caption.label_smoothing, true);
+  parts["caption"] = caption.item<double>();
+  parts["concept"] = concept_loss.item<double>();
+  return caption + config_.caption.concept_weight * concept_loss;
+}
+
+OrderedJson CaptionStage::validate() {
+  at::NoGradGuard no_grad;
+  double sum = 0;
+  int n = 0;
+  for (std::size_t i = 0; i < data_.val.size(); ++i) {
+    if (!data_.val[i].record.changeflag) continue;
+    const std::vector<Pick> pick = {{i, 0}};
+    const FeatureBatch a = gather_features(data_.val_features, pick, 0), b = gather_features(data_.val_features, pick, 1);
+    const ProjectorOut projected = projector_.forward(a, b, fusion_.forward(a, b, false), false);
+    const at::Tensor visual = projector_.embeddings(projected.grid, at::ones({1}, at::kLong), projected.concepts.sigmoid());
+    const auto& captions = data_.val[i].texts[0].captions;
+    sum += caption_loss(language_, prompt_embeddings(language_, prompts_[0], visual), captions, static_cast<int>(captions.size()), 0.0, false)
+               .item<double>();
+    ++n;
+  }
+  if (n == 0) return {{"monitor", nullptr}};
+  return {{"monitor", sum / n}, {"nll_per_token_changed", sum / n}};
+}
+
+}  // namespace cp

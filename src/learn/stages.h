@@ -1,0 +1,109 @@
+#pragma once
+// In:  TrainData, the networks.
+// Out: the four stages: text and map and caption (phase 1), head (phase 2).
+// Not here: the loop (trainer.h); calibration (calibrate.h).
+
+#include <memory>
+
+#include "learn/fusion_net.h"
+#include "learn/head_net.h"
+#include "learn/qwen2_net.h"
+#include "learn/stage.h"
+#include "learn/train_data.h"
+#include "text/template.h"
+
+namespace cp {
+
+// The language model alone: captions given change flag and concepts, no image.
+class TextStage : public Stage {
+ public:
+  TextStage(const TrainConfig& config, const TrainData& data, Qwen2Net& language, Projector& projector);
+  std::string name() const override { return "text"; }
+  const StageOptions& options() const override { return config_.text; }
+  void add_parameters(AdamW& optimiser) override;
+  std::vector<std::size_t> order(int epoch) const override;
+  at::Tensor loss(std::span<const std::size_t> batch, int epoch, std::map<std::string, double>& parts) override;
+  OrderedJson validate() override;
+
+ private:
+  at::Tensor batch_loss(const std::vector<TrainData::TextItem>& items, std::span<const std::size_t> batch, int epoch, bool training);
+
+  const TrainConfig& config_;
+  const TrainData& data_;
+  Qwen2Net& language_;
+  Projector& projector_;
+  Prompt prompt_;
+};
+
+// Fusion: change map (binary cross-entropy + 0.5 dice) and change flag. Before and after are swapped at random.
+class MapStage : public Stage {
+ public:
+  // Trains on the pairs in `subset` (numbers into data.train); empty = all.
+  MapStage(const TrainConfig& config, const TrainData& data, FusionNet& fusion, std::vector<std::size_t> subset = {});
+  std::string name() const override { return "map"; }
+  const StageOptions& options() const override { return config_.map; }
+  void add_parameters(AdamW& optimiser) override;
+  std::vector<std::size_t> order(int epoch) const override;
+  at::Tensor loss(std::span<const std::size_t> batch, int epoch, std::map<std::string, double>& parts) override;
+  OrderedJson validate() override;
+
+ private:
+  const TrainConfig& config_;
+  const TrainData& data_;
+  FusionNet& fusion_;
+  std::vector<std::size_t> subset_;
+};
+
+// Projector and language model on real pairs; fusion is frozen.
+class CaptionStage : public Stage {
+ public:
+  CaptionStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion, Projector& projector, Qwen2Net& language);
+  std::string name() const override { return "caption"; }
+  const StageOptions& options() const override { return config_.caption; }
+  void add_parameters(AdamW& optimiser) override;
+  std::vector<std::size_t> order(int epoch) const override;
+  at::Tensor loss(std::span<const std::size_t> batch, int epoch, std::map<std::string, double>& parts) override;
+  OrderedJson validate() override;
+
+ private:
+  const TrainConfig& config_;
+  const TrainData& data_;
+  const FusionNet& fusion_;
+  Projector& projector_;
+  Qwen2Net& language_;
+  std::vector<Prompt> prompts_;
+};
+
+// Action head on cached hidden states; everything else is frozen.
+class HeadStage : public Stage {
+ public:
+  HeadStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion, const Projector& projector,
+            const Qwen2Net& language, HeadNet& head, HeadNet& average);
+  std::string name() const override { return "head"; }
+  const StageOptions& options() const override { return config_.head; }
+  void add_parameters(AdamW& optimiser) override;
+  std::vector<std::size_t> order(int epoch) const override;
+  at::Tensor loss(std::span<const std::size_t> batch, int epoch, std::map<std::string, double>& parts) override;
+  void after_step() override;
+  OrderedJson validate() override;
+
+ private:
+  at::Tensor noise_loss(const HeadNet& head, const HiddenBatch& hidden, const std::vector<ActionTarget>& targets,
+                        Stream stream_time, Stream stream_noise, int epoch, std::span<const std::size_t> samples, bool training);
+
+  const TrainConfig& config_;
+  const TrainData& data_;
+  HeadNet& head_;
+  HeadNet& average_;
+  at::Tensor alphas_;             // (T) accumulated
+  HiddenBatch train_, val_;       // rows: pair-major, then view
+};
+
+// (B T D): the prompt's embeddings with the visual ones in their places; `visual` (B N D).
+at::Tensor prompt_embeddings(const Qwen2Net& language, const Prompt& prompt, const at::Tensor& visual);
+
+// Mean caption loss of `ids` (one row a caption, `per_prompt` captions for each prompt in a row); the end token counts.
+at::Tensor caption_loss(const Qwen2Net& language, const at::Tensor& prompt, const std::vector<std::vector<int>>& captions,
+                        int per_prompt, double label_smoothing, bool training);
+
+}  // namespace cp

@@ -1,0 +1,21 @@
+#pragma once
+// In:  a configuration and what the user asked for.
+// Out: a trained run folder.
+// Not here: parsing flags (cli/), LibTorch (kept out of this header).
+
+#include <string>
+
+#include "learn/train_config.h"
+
+namespace cp {
+
+struct TrainRequest {
+  int phase = 0;        // 1: captions (text, map, caption); 2: action head; 0: both
+  bool resume = false;  // continue the newest good checkpoint of config.out
+};
+
+// Returns the exit code: 0 done, 130 or 143 stopped by a signal after saving. Progress and notes go to stderr, the path of
+// the last checkpoint's model to stdout. Throws UserError.
+int run_training(const TrainConfig& config, const TrainRequest& request);
+
+}  // namespace cp
