@@ -20,7 +20,6 @@ namespace {
 
 volatile std::sig_atomic_t g_signal = 0;
 extern "C" void remember_signal(int signal) { g_signal = signal; }
-bool stop_asked() { return g_signal != 0; }
 
 constexpr const char* kStages[] = {"text", "map", "caption", "head"};
 constexpr std::size_t kPhase2 = 3;  // stages from here on belong to phase 2
@@ -76,15 +75,21 @@ class Training {
     TrainHooks hooks;
     hooks.log = [&](const OrderedJson& line) { run_.log(line); };
     hooks.save = [&](const TrainState& state, const AdamW& opt, bool is_best) { run_.save(state, opt, *model_, is_best); };
-    hooks.stop = stop_asked;
+    hooks.stop = [&] { return stop_asked(); };
     hooks.save_every = config_.save_every;
     if (stage->options().epochs > 0 && !train_stage(*stage, optimiser, state_, config_.seed, hooks)) return false;
     if (name != "map" || config_.folds == 0) return true;
     return run_calibration();
   }
 
+  // A signal, or the number of updates that this call was to make.
+  bool stop_asked() {
+    if (request_.stop_after > 0 && ++updates_ >= request_.stop_after) g_signal = SIGINT;
+    return g_signal != 0;
+  }
+
   bool run_calibration() {
-    const std::optional<Calibration> found = calibrate(config_, data_, stop_asked);
+    const std::optional<Calibration> found = calibrate(config_, data_, [] { return g_signal != 0; });
     if (!found) return false;
     model_->manifest.flag = found->flag;
     model_->manifest.region = found->region;
@@ -103,6 +108,7 @@ class Training {
   TrainData data_;
   std::unique_ptr<NanoModel> model_;
   TrainState state_;
+  std::int64_t updates_ = 0;
 };
 
 }  // namespace

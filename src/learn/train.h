@@ -3,15 +3,16 @@
 // Out: a trained run folder.
 // Not here: parsing flags (cli/), LibTorch (kept out of this header).
 
-#include <string>
+#include <cstdint>
 
 #include "learn/train_config.h"
 
 namespace cp {
 
 struct TrainRequest {
-  int phase = 0;        // 1: captions (text, map, caption); 2: action head; 0: both
-  bool resume = false;  // continue the newest good checkpoint of config.out
+  int phase = 0;                // 1: captions (text, map, caption); 2: action head; 0: both
+  bool resume = false;          // continue the newest good checkpoint of config.out
+  std::int64_t stop_after = 0;  // updates; then save and stop as a signal would (exit code 130). 0 = never
 };
 
 // Returns the exit code: 0 done, 130 or 143 stopped by a signal after saving. Progress and notes go to stderr, the path of

@@ -1,0 +1,93 @@
+#include "learn/engine.h"
+
+#include <algorithm>
+
+#include "diffusion/sampler.h"
+#include "diffusion/schedule.h"
+#include "learn/stages.h"
+#include "runtime/action_head.h"
+#include "runtime/beam.h"
+#include "text/template.h"
+
+namespace cp {
+namespace {
+
+FeatureBatch to_batch(const EfficientNetLite::Features& f) {
+  const auto tensor = [](const std::vector<float>& values, at::IntArrayRef shape) {
+    return at::tensor(values).reshape(shape);
+  };
+  return {tensor(f.s8, {1, 40, 32, 32}), tensor(f.s16, {1, 112, 16, 16}), tensor(f.s32, {1, 320, 8, 8})};
+}
+
+// Keys and values of the beams that go on, in their new order.
+KeyValues choose_rows(const KeyValues& cache, std::span<const int> parents) {
+  const std::vector<std::int64_t> rows(parents.begin(), parents.end());
+  const at::Tensor index = at::tensor(rows, at::kLong);
+  KeyValues out;
+  for (const auto& [k, v] : cache) out.emplace_back(k.index_select(0, index), v.index_select(0, index));
+  return out;
+}
+
+std::string decode(const NanoModel& model, const std::vector<float>& first, KeyValues cache) {
+  BeamOptions options;
+  options.beams = model.manifest.decoding.beams;
+  options.length_penalty = model.manifest.decoding.length_penalty;
+  options.max_new_tokens = model.manifest.decoding.max_new_tokens;
+  options.end_token = model.tokenizer.control_id("<|im_end|>");
+  for (int id = 0; id < model.language.config().vocab_size; ++id)
+    options.suppressed.push_back(id >= model.tokenizer.size() || (model.tokenizer.is_control(id) && id != options.end_token));
+  std::vector<float> logits;
+  const BeamStep step = [&](std::span<const int> tokens, std::span<const int> parents) -> std::span<const float> {
+    cache = choose_rows(cache, parents);
+    const std::vector<std::int64_t> ids(tokens.begin(), tokens.end());
+    const at::Tensor x = model.language.embed(at::tensor(ids, at::kLong).unsqueeze(1));
+    logits = to_floats(model.language.logits(model.language.forward(x, cache, false).squeeze(1)));
+    return logits;
+  };
+  return caption_text(model.tokenizer, beam_search(first, step, options).front().tokens);
+}
+
+}  // namespace
+
+EngineAnswer answer_by_training_engine(const NanoModel& model, const EfficientNetLite::Features& before,
+                                       const EfficientNetLite::Features& after, std::uint64_t seed) {
+  at::NoGradGuard no_grad;
+  const ModelManifest& m = model.manifest;
+  EngineAnswer out;
+  const FeatureBatch a = to_batch(before), b = to_batch(after);
+  const FusionOut fused = model.fusion.forward(a, b, false);
+  const ProjectorOut projected = model.projector.forward(a, b, fused, false);
+  out.map = to_floats(fused.map);
+  out.flag = fused.flag.item<float>();
+  out.changed = out.flag > m.flag.threshold;
+  const at::Tensor visual = model.projector.embeddings(projected.grid, at::full({1}, out.changed ? 1 : 0, at::kLong), projected.concepts.sigmoid());
+  out.embeddings = to_floats(visual);
+
+  const Prompt prompt = plain_prompt(model.tokenizer, m.default_instruction.at("en"), kVisualTokens);
+  KeyValues cache;
+  const at::Tensor hidden = model.language.forward(prompt_embeddings(model.language, prompt, visual), cache, false);
+  out.hidden = to_floats(hidden);
+  out.logits = to_floats(model.language.logits(hidden.select(1, -1)));
+  out.caption = out.changed ? decode(model, out.logits, cache) : m.no_change_caption.at("en");
+
+  const at::Tensor condition = model.average.condition(
+      {hidden.slice(1, prompt.visual_begin, prompt.visual_begin + kGridTokens), hidden.select(1, -1)});
+  const Denoiser denoiser = [&](std::span<const float> x, int t, std::span<float> eps) {
+    const auto rows = static_cast<std::int64_t>(x.size() / 3);
+    const at::Tensor in = at::from_blob(const_cast<float*>(x.data()), {rows, 3}, at::kFloat);
+    const std::vector<float> result = to_floats(model.average.denoise(in, at::full({rows}, t, at::kLong), condition.expand({rows, -1}), 0.0, false));
+    std::copy(result.begin(), result.end(), eps.begin());
+  };
+  const std::vector<double> alphas = accumulated_alphas(parse_schedule(m.head.schedule), m.head.train_steps);
+  SamplerOptions sampler;
+  sampler.kind = parse_sampler(m.head.sampler);
+  Rng rng(seed, Stream::diffusion_noise);  // only samplers that draw noise on their way read it
+  out.samples = start_noise(seed, m.head.samples);
+  sample(denoiser, alphas, respace(parse_spacing(m.head.spacing), m.head.steps, alphas), sampler, rng, out.samples);
+  const Point p = snap_to_map(densest(out.samples), out.map, m.head.snap_sigma);
+  out.x = (p.x + 1) / 2;
+  out.y = (p.y + 1) / 2;
+  return out;
+}
+
+}  // namespace cp

@@ -1,0 +1,179 @@
+// Gradients of every network in learn/ against finite differences in float64.
+#include <cmath>
+
+#include "core/rng.h"
+#include "learn/adamw.h"
+#include "learn/fusion_net.h"
+#include "learn/head_net.h"
+#include "learn/qwen2_net.h"
+#include "learn/stages.h"
+#include "support/test_support.h"
+
+#include <gtest/gtest-spi.h>
+
+namespace cp {
+namespace {
+
+// Central differences with step 1e-5 have an error of about 1e-10 x the third derivative, and rounding of about 1e-11 / 1e-5.
+constexpr double kStep = 1e-5, kRelative = 1e-5, kAbsolute = 1e-7;
+
+at::Tensor random(at::IntArrayRef shape, std::uint64_t n) {
+  Rng rng(5, Stream::test, 0, n);
+  at::Tensor t = at::empty(shape, at::kDouble);
+  for (std::int64_t i = 0; i < t.numel(); ++i) t.data_ptr<double>()[i] = rng.normal();
+  return t;
+}
+
+// Checks `per_tensor` weights of every tensor of `set`. Returns how many were checked; failures are reported.
+int check_gradients(ParamSet& set, const std::function<at::Tensor()>& loss, int per_tensor, double planted = 1.0) {
+  for (const std::string& name : set.names()) set[name].mutable_grad().reset();
+  loss().backward();
+  int checked = 0;
+  Rng rng(6, Stream::test);
+  for (const std::string& name : set.names()) {
+    at::Tensor& value = set[name];
+    const at::Tensor grad = value.grad().defined() ? value.grad() * planted : at::zeros_like(value.detach());
+    for (int k = 0; k < per_tensor; ++k, ++checked) {
+      const auto i = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(value.numel())));
+      double* cell = value.data_ptr<double>() + i;
+      const double kept = *cell;
+      at::NoGradGuard no_grad;
+      *cell = kept + kStep;
+      const double up = loss().item<double>();
+      *cell = kept - kStep;
+      const double down = loss().item<double>();
+      *cell = kept;
+      const double numeric = (up - down) / (2 * kStep), analytic = grad.reshape({-1})[i].item<double>();
+      EXPECT_NEAR(analytic, numeric, kAbsolute + kRelative * std::abs(numeric)) << name << "[" << i << "]";
+    }
+  }
+  return checked;
+}
+
+FeatureBatch features(std::uint64_t n) {
+  return {random({2, 40, 32, 32}, n), random({2, 112, 16, 16}, n + 1), random({2, 320, 8, 8}, n + 2)};
+}
+
+// A loss that touches every output with weights of its own.
+at::Tensor weighted(const at::Tensor& x, std::uint64_t n) { return (x * random(x.sizes(), n)).sum(); }
+
+Qwen2Config tiny_config() {
+  Qwen2Config c;
+  c.hidden_size = 16, c.num_hidden_layers = 2, c.num_attention_heads = 4, c.num_key_value_heads = 2;
+  c.intermediate_size = 24, c.vocab_size = 11, c.head_dim = 4, c.tie_word_embeddings = true;
+  return c;
+}
+
+TEST(Gradients, Fusion) {
+  FusionNet net(1);
+  net.params.to(at::kDouble);
+  const FeatureBatch a = features(10), b = features(20);
+  const auto loss = [&] {
+    const FusionOut out = net.forward(a, b, false);
+    return weighted(out.map, 1) + weighted(out.flag, 2) + weighted(out.fused, 3);
+  };
+  EXPECT_EQ(check_gradients(net.params, loss, 2), 2 * static_cast<int>(net.params.names().size()));
+}
+
+TEST(Gradients, Projector) {
+  FusionNet fusion(1);
+  Projector net(1, 16, 5);
+  fusion.params.to(at::kDouble);
+  net.params.to(at::kDouble);
+  const FeatureBatch a = features(10), b = features(20);
+  const FusionOut fused = fusion.forward(a, b, false);
+  const auto loss = [&] {
+    const ProjectorOut out = net.forward(a, b, fused, false);
+    const at::Tensor all = net.embeddings(out.grid, at::tensor({0, 1}, at::kLong), out.concepts.sigmoid());
+    return weighted(all, 1) + weighted(out.concepts, 2);
+  };
+  EXPECT_EQ(check_gradients(net.params, loss, 2), 2 * static_cast<int>(net.params.names().size()));
+}
+
+TEST(Gradients, Qwen2AndTheCaptionLoss) {
+  Qwen2Net net(tiny_config(), 1, 0.0);
+  net.params.to(at::kDouble);
+  const at::Tensor prompt = random({2, 5, 16}, 1) * 0.1;
+  const std::vector<std::vector<int>> captions = {{1, 2, 3}, {4, 5}, {6, 7, 8, 9}, {10}};
+  const auto loss = [&] { return caption_loss(net, prompt, captions, 2, 0.05, false); };
+  EXPECT_EQ(check_gradients(net.params, loss, 3), 3 * static_cast<int>(net.params.names().size()));
+}
+
+TEST(Gradients, HeadWithEitherCondition) {
+  for (const std::string kind : {"visual_attention", "last_token"}) {
+    HeadNet net(1, kind, 16);
+    net.params.to(at::kDouble);
+    const HiddenBatch hidden = {random({2, 16, 16}, 1), random({2, 16}, 2)};
+    const at::Tensor x = random({2, 3}, 3), t = at::tensor({3, 700}, at::kLong);
+    const auto loss = [&] { return weighted(net.denoise(x, t, net.condition(hidden), 0.0, false), 4); };
+    EXPECT_EQ(check_gradients(net.params, loss, 2), 2 * static_cast<int>(net.params.names().size())) << kind;
+  }
+}
+
+TEST(Gradients, APlantedFaultIsSeen) {
+  HeadNet net(1, "last_token", 16);
+  net.params.to(at::kDouble);
+  const HiddenBatch hidden = {random({2, 16, 16}, 1), random({2, 16}, 2)};
+  const at::Tensor x = random({2, 3}, 3), t = at::tensor({3, 700}, at::kLong);
+  const auto loss = [&] { return weighted(net.denoise(x, t, net.condition(hidden), 0.0, false), 4); };
+  // Gradients scaled by 1.001 must fail: the check itself is run in a child test result.
+  ::testing::TestPartResultArray failures;
+  {
+    ::testing::ScopedFakeTestPartResultReporter reporter(
+        ::testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &failures);
+    check_gradients(net.params, loss, 2, 1.001);
+  }
+  EXPECT_GT(failures.size(), 0);
+}
+
+TEST(Qwen2Net, CachedStepsEqualOnePass) {
+  Qwen2Net net(tiny_config(), 1, 0.0);
+  at::NoGradGuard no_grad;
+  const at::Tensor x = random({2, 6, 16}, 1).to(at::kFloat);
+  KeyValues whole_cache, cache;
+  const at::Tensor whole = net.forward(x, whole_cache, false);
+  const at::Tensor first = net.forward(x.slice(1, 0, 4), cache, false), second = net.forward(x.slice(1, 4), cache, false);
+  EXPECT_TRUE(test::close("hidden", to_floats(at::cat({first, second}, 1)), to_floats(whole), test::Tol::rel(1e-5, "float32 sums in another order")));
+}
+
+// Loshchilov and Hutter 2019, algorithm 2, in plain doubles.
+TEST(AdamW, EqualsTheFormulaOverThreeSteps) {
+  ParamSet set(3);
+  set.add_normal("w", {3}, 1.0);
+  AdamWOptions o;
+  o.weight_decay = 0.1;
+  AdamW adam(o);
+  adam.add_group(set, 2.0, "");
+  std::vector<float> start = to_floats(set["w"]);
+  std::vector<double> w(start.begin(), start.end()), m(3, 0), v(3, 0);
+  for (int step = 1; step <= 3; ++step) {
+    adam.zero_grad();
+    (set["w"].pow(3) / 3).sum().backward();
+    adam.step(0.01);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const double g = w[i] * w[i], lr = 0.02;
+      m[i] = 0.9 * m[i] + 0.1 * g, v[i] = 0.999 * v[i] + 0.001 * g * g;
+      w[i] -= lr * 0.1 * w[i] + lr * (m[i] / (1 - std::pow(0.9, step))) / (std::sqrt(v[i] / (1 - std::pow(0.999, step))) + 1e-8);
+    }
+  }
+  const std::vector<float> want(w.begin(), w.end());
+  EXPECT_TRUE(test::close("w", to_floats(set["w"]), want, test::Tol::abs(1e-6, "float32 against double")));
+}
+
+TEST(AdamW, ClipsTheJointNormAndLeavesNonFiniteGradientsAlone) {
+  ParamSet set(3);
+  set.add_constant("a", {1}, 0.0);
+  set.add_constant("b", {1}, 0.0);
+  AdamW adam({});
+  adam.add_group(set, 1.0, "");
+  (3 * set["a"] + 4 * set["b"]).sum().backward();
+  EXPECT_DOUBLE_EQ(adam.clip_gradients(1.0), 5.0);
+  EXPECT_NEAR(set["a"].grad().item<double>(), 0.6, 1e-7);
+  EXPECT_NEAR(set["b"].grad().item<double>(), 0.8, 1e-7);
+  set["a"].mutable_grad().fill_(std::numeric_limits<float>::infinity());
+  EXPECT_FALSE(std::isfinite(adam.clip_gradients(1.0)));
+  EXPECT_NEAR(set["b"].grad().item<double>(), 0.8, 1e-7);
+}
+
+}  // namespace
+}  // namespace cp
