@@ -1,6 +1,9 @@
 #include "cli/commands.h"
 
+#include "cli/dataset.h"
 #include "cli/infer.h"
+#include "cli/synth.h"
+#include "cli/validate.h"
 
 namespace cp {
 
@@ -8,6 +11,9 @@ namespace cp {
 std::span<const Command> commands() {
   static const std::vector<Command> table = {
       {"infer", "answers on one pair of images: caption, action, region, picture", run_infer},
+      {"dataset", "checks, builds and converts data sets in LEVIR-CC layout", run_dataset},
+      {"synth", "makes a data set of synthetic scene pairs", run_synth},
+      {"validate", "scores a model on a split of a data set", run_validate},
   };
   return table;
 }

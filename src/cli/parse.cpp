@@ -29,6 +29,15 @@ std::string group_of(const std::string& name) {
   return dot == std::string::npos ? "Options" : name.substr(0, dot);
 }
 
+// A default as a user would type it: 0.001, runs/nano, 8,16,32.
+std::string value_text(const OrderedJson& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return value.dump();
+  std::string text;
+  for (const OrderedJson& item : value) text += (text.empty() ? "" : ",") + value_text(item);
+  return text;
+}
+
 }  // namespace
 
 // CLI11 only cuts the arguments into (flag, text); what a text means is core/options.h's business, so that flags, YAML
@@ -53,32 +62,33 @@ struct CommandLine::Parser {
       app.add_option("--config", config, "YAML file with values of the options below")->type_name("FILE");
       if (!line.rest_) app.add_option("key=value", rest, "values that win over flags and file")->type_name("");
     }
-    for (const Option& option : line.flags_.options()) add(option, flags, line);
-    for (const Option& option : line.settings_.options()) add(option, settings, line);
+    for (const Option& option : line.flags_.options()) add(option, flags, line, /*negatable=*/false);
+    for (const Option& option : line.settings_.options()) add(option, settings, line, /*negatable=*/true);
   }
 
-  void add(const Option& option, std::vector<std::pair<std::string, std::string>>& list, const CommandLine& line) {
+  // A true|false option is a switch; one that may be true already also gets its --no-NAME.
+  void add(const Option& option, std::vector<std::pair<std::string, std::string>>& list, const CommandLine& line,
+           bool negatable) {
     const std::string name = dashed(option.name);
     if (option.type == detail::type_name(bool{})) {
       const auto set = [&list, &option](std::int64_t count) {
         list.emplace_back(option.name, count > 0 ? "true" : "false");
       };
       const std::size_t leaf = name.rfind('.') + 1;  // 0 when there is no dot
-      const std::string negation = name.substr(0, leaf) + "no-" + name.substr(leaf);
-      app.add_flag_function(fmt::format("--{},!--{}", name, negation), set, option.help)->group(group_of(option.name));
+      const std::string negation = fmt::format(",!--{}no-{}", name.substr(0, leaf), name.substr(leaf));
+      app.add_flag_function("--" + name + (negatable ? negation : ""), set, option.help)->group(group_of(option.name));
       return;
     }
     const auto set = [&list, &option](const std::string& text) { list.emplace_back(option.name, text); };
     CLI::Option* added = app.add_option_function<std::string>("--" + name, set, option.help);
     added->group(group_of(option.name));
     const auto required = std::find(line.required_.begin(), line.required_.end(), option.name);
-    const OrderedJson value = option.get();
-    const bool empty = value.is_string() && value.get<std::string>().empty();
+    const std::string value = value_text(option.get());
     std::string type = option.type;
     if (required != line.required_.end())
       type += " (required)";
-    else if (!empty)
-      type += fmt::format(" [{}]", value.is_string() ? value.get<std::string>() : value.dump());
+    else if (!value.empty())
+      type += fmt::format(" [{}]", value);
     added->type_name(type);
   }
 };
