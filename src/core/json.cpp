@@ -19,7 +19,8 @@ class Guard {
 
   bool operator()(int depth, Json::parse_event_t event, Json& value) {
     using Event = Json::parse_event_t;
-    if (depth > kMaxDepth)
+    const bool opens = event == Event::object_start || event == Event::array_start;
+    if (opens && depth >= kMaxDepth)  // the outermost value has depth 0
       throw UserError(kind_, where_, fmt::format("JSON nested deeper than {} levels.", kMaxDepth), "");
     if (event == Event::object_start) keys_.emplace_back();
     if (event == Event::object_end) keys_.pop_back();
@@ -80,7 +81,8 @@ std::int64_t json_integer(const Json& object, const std::string& key, const std:
                           std::int64_t low, std::int64_t high) {
   const Json& value = json_member(object, key, where, kind);
   if (!value.is_number_integer()) throw_type(where, kind, key, "a whole number", value);
-  const bool too_large = value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
+  const bool too_large =
+      value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
   if (too_large || value.get<std::int64_t>() < low || value.get<std::int64_t>() > high)
     throw UserError(kind, where, fmt::format("\"{}\": wanted {} to {}, found {}.", key, low, high, value.dump()), "");
   return value.get<std::int64_t>();

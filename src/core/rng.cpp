@@ -43,8 +43,10 @@ double Rng::uniform(double low, double high) { return low + (high - low) * unifo
 std::uint64_t Rng::below(std::uint64_t n) {
   const std::uint64_t limit = UINT64_MAX - UINT64_MAX % n;
   std::uint64_t draw = 0;
-  do draw = (static_cast<std::uint64_t>(bits()) << 32) | bits();
-  while (draw >= limit);
+  do {
+    const std::uint64_t high = bits();  // first: two calls in one expression come in any order
+    draw = (high << 32) | bits();
+  } while (draw >= limit);
   return draw % n;
 }
 
