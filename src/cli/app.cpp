@@ -85,13 +85,9 @@ void hand_over_to_learn(const std::string& command, const std::vector<std::strin
                   "Build it with `make learn`.");
 }
 
-int run(int argc, char** argv) {
+int run_guarded(const std::function<int()>& work) {
   try {
-    if (argc < 2) {
-      std::fputs(help_text().c_str(), stderr);
-      return static_cast<int>(ErrorKind::usage);
-    }
-    const int code = run_command(argv[1], std::vector<std::string>(argv + 2, argv + argc));
+    const int code = work();
     flush_results();
     return code;
   } catch (const UserError& error) {
@@ -104,6 +100,16 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "changepilot: {}\n", error.what());
     return kBugExitCode;
   }
+}
+
+int run(int argc, char** argv) {
+  return run_guarded([&] {
+    if (argc < 2) {
+      std::fputs(help_text().c_str(), stderr);
+      return static_cast<int>(ErrorKind::usage);
+    }
+    return run_command(argv[1], std::vector<std::string>(argv + 2, argv + argc));
+  });
 }
 
 }  // namespace cp

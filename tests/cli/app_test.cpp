@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 
 #include "cli/paths.h"
 #include "support/test_support.h"
@@ -62,6 +63,20 @@ TEST(App, UnknownCommandGetsAHint) {
   EXPECT_EQ(said.err, "changepilot: command line: unknown command \"infr\". Did you mean \"infer\"?\n");
   EXPECT_EQ(run_with({"trian"}).err, "changepilot: command line: unknown command \"trian\". Did you mean \"train\"?\n");
   EXPECT_THAT(run_with({"xyzzyx"}).err, HasSubstr("changepilot --help lists the commands"));
+}
+
+TEST(App, EveryKindOfFailureHasItsExitCode) {
+  const auto code_of = [](const std::function<void()>& fail) {
+    ::testing::internal::CaptureStderr();
+    const int code = run_guarded([&] { return fail(), 0; });
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(), ::testing::StartsWith(code == 0 ? "" : "changepilot: "));
+    return code;
+  };
+  EXPECT_EQ(code_of([] {}), 0);
+  EXPECT_EQ(code_of([] { throw UserError(ErrorKind::numeric, "loss", "is not finite.", ""); }), 6);
+  EXPECT_EQ(code_of([] { throw std::bad_alloc(); }), 7);
+  EXPECT_EQ(code_of([] { CP_CHECK(false, "planted"); }), 70);
+  EXPECT_EQ(code_of([] { throw std::runtime_error("from a library"); }), 70);
 }
 
 TEST(Paths, DefaultModelIsFoundUpwardInstalledOrNamed) {
