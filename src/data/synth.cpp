@@ -118,7 +118,7 @@ void write_synth_dataset(const SynthOptions& options) {
   }
   progress.finish();
   const OrderedJson file = {{"images", images}, {"dataset", "ChangePilot synthetic"}};
-  write_file_durable(captions, file.dump(1) + "\n");  // last: a folder without it was not finished
+  write_file_durable(captions, file.dump() + "\n");  // last: a folder without it was not finished
 }
 
 }  // namespace cp
