@@ -15,6 +15,7 @@ namespace {
 
 // A progressive file may repeat scans of the whole image without end; ordinary ones have about 10.
 constexpr int kMaxScans = 100;
+constexpr std::uint64_t kMaxScannedPixels = std::uint64_t{1} << 30;  // scans x pixels: 16 scans of the largest image
 
 struct Reader {
   jpeg_decompress_struct jpeg{};
@@ -48,7 +49,11 @@ void on_message(j_common_ptr jpeg, int level) {
 }
 
 void on_progress(j_common_ptr jpeg) {
-  if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= kMaxScans) return;
+  const auto* file = reinterpret_cast<j_decompress_ptr>(jpeg);
+  const std::uint64_t pixels = std::uint64_t{file->image_width} * file->image_height;
+  if (file->input_scan_number <= kMaxScans &&
+      static_cast<std::uint64_t>(file->input_scan_number) * pixels <= kMaxScannedPixels)
+    return;
   std::strncpy(reader_of(jpeg)->message, "too many scans", JMSG_LENGTH_MAX - 1);
   std::longjmp(reader_of(jpeg)->escape, 1);
 }

@@ -241,13 +241,14 @@ class Converter {
   std::uint16_t* palette_[3] = {};
 };
 
-// Reads one strip or tile whole; anything short of that is damage.
-void read_block(TIFF* tiff, const Layout& layout, std::uint32_t x, std::uint32_t y, std::uint16_t plane,
-                std::size_t rows, std::vector<std::uint8_t>* block, const Stream& stream, const Source& source) {
+// Reads one strip or tile of one plane whole; anything short of that is damage.
+void read_block(TIFF* tiff, const Layout& layout, std::size_t left, std::size_t top, std::uint16_t plane,
+                std::uint8_t* to, const Stream& stream, const Source& source) {
+  const auto x = static_cast<std::uint32_t>(left), y = static_cast<std::uint32_t>(top);
+  const std::size_t rows = layout.tiled ? layout.block_height : std::min(layout.block_height, layout.height - top);
   const auto wanted = static_cast<tmsize_t>(layout.row_bytes * rows);
-  const tmsize_t got = layout.tiled
-                           ? TIFFReadEncodedTile(tiff, TIFFComputeTile(tiff, x, y, 0, plane), block->data(), wanted)
-                           : TIFFReadEncodedStrip(tiff, TIFFComputeStrip(tiff, y, plane), block->data(), wanted);
+  const tmsize_t got = layout.tiled ? TIFFReadEncodedTile(tiff, TIFFComputeTile(tiff, x, y, 0, plane), to, wanted)
+                                    : TIFFReadEncodedStrip(tiff, TIFFComputeStrip(tiff, y, plane), to, wanted);
   if (got != wanted || !stream.error.empty())
     refuse_corrupt(source, stream.error.empty() ? "a strip or tile is too short" : stream.error);
 }
@@ -277,35 +278,33 @@ Image decode_tiff(const Source& source, int* orientation) {
   }
 
   const Converter converter(tiff, layout, source);
+  const std::size_t samples = layout.samples, planes = layout.planar == PLANARCONFIG_SEPARATE ? samples : 1;
+  if (layout.block_bytes * planes > source.limits.max_pixels * 8)  // RGBA of 16 bits
+    refuse_unsupported(source, fmt::format("a TIFF with strips or tiles of {} bytes", layout.block_bytes * planes));
   Image image(static_cast<int>(layout.width), static_cast<int>(layout.height), converter.channels());
-  const std::uint16_t planes = layout.planar == PLANARCONFIG_SEPARATE ? layout.samples : std::uint16_t{1};
-  const std::size_t samples = layout.samples;
-  std::vector<std::uint8_t> block(layout.block_bytes);
-  std::vector<std::uint16_t> plane_row(layout.block_width * samples / planes);
-  // All samples of one row of blocks; one plane after the other is filled in.
-  std::vector<std::uint16_t> pixels(layout.block_width * samples * layout.block_height);
+  std::vector<std::uint8_t> blocks(layout.block_bytes * planes);  // the same block of each plane
+  std::vector<std::uint16_t> plane_row(layout.block_width * samples / planes), row(layout.block_width * samples);
 
   stream.decoding = true;
   for (std::size_t top = 0; top < layout.height; top += layout.block_height) {
     for (std::size_t left = 0; left < layout.width; left += layout.block_width) {
+      for (std::size_t plane = 0; plane < planes; ++plane)
+        read_block(tiff, layout, left, top, static_cast<std::uint16_t>(plane), &blocks[plane * layout.block_bytes],
+                   stream, source);
       const std::size_t rows = std::min(layout.block_height, layout.height - top);
       const std::size_t columns = std::min(layout.block_width, layout.width - left);
-      for (std::uint16_t plane = 0; plane < planes; ++plane) {
-        read_block(tiff, layout, static_cast<std::uint32_t>(left), static_cast<std::uint32_t>(top), plane,
-                   layout.tiled ? layout.block_height : rows, &block, stream, source);
-        for (std::size_t y = 0; y < rows; ++y) {
-          unpack(block.data() + y * layout.row_bytes, plane_row.size(), layout.bits, plane_row.data());
-          std::uint16_t* to = pixels.data() + y * layout.block_width * samples;
+      for (std::size_t y = 0; y < rows; ++y) {
+        for (std::size_t plane = 0; plane < planes; ++plane) {
+          unpack(&blocks[plane * layout.block_bytes + y * layout.row_bytes], plane_row.size(), layout.bits,
+                 plane_row.data());
           if (planes == 1)
-            std::copy(plane_row.begin(), plane_row.end(), to);
+            row.swap(plane_row);
           else
-            for (std::size_t x = 0; x < layout.block_width; ++x) to[x * samples + plane] = plane_row[x];
+            for (std::size_t x = 0; x < columns; ++x) row[x * samples + plane] = plane_row[x];
         }
-      }
-      for (std::size_t y = 0; y < rows; ++y)
         for (std::size_t x = 0; x < columns; ++x)
-          converter.convert(pixels.data() + (y * layout.block_width + x) * samples,
-                            image.at(static_cast<int>(left + x), static_cast<int>(top + y)));
+          converter.convert(&row[x * samples], image.at(static_cast<int>(left + x), static_cast<int>(top + y)));
+      }
     }
   }
   return image;

@@ -50,8 +50,7 @@ TEST(ReadImage, ChecksTheSizeBeforeDecoding) {
 }
 
 TEST(ReadImage, ABombIsRefusedAtOnce) {
-  // The header says 1,000,000 x 1,000,000; its checksum is right (0x99E4F7D8 is not checked before: libpng reads it
-  // first).
+  // The header is made to say 1,000,000 x 1,000,000: 3 TB of pixels.
   std::string bomb = test::kind_bytes("tiff_rgb_raw.tif");
   // Width and height of Pillow's little-endian TIFF: entries 256 and 257 of the directory.
   int changed = 0;
@@ -78,8 +77,7 @@ TEST(ReadImage, ADamagedFileHoldsNothingOfThePreviousOne) {
   EXPECT_EQ(read_rgb(test::kind_path("jpeg_420.jpg")), before);
 }
 
-TEST(ReadImage, OrientationsOfOneScenesAgree) {
-  // jpeg_exifN files hold different pixels; what must agree is that 5..8 swap the sides and 2..4 do not.
+TEST(ReadImage, OrientationsFiveToEightSwapTheSides) {
   int visited = 0;
   for (int n = 2; n <= 8; ++n) {
     const Image image = read_rgb(test::kind_path("jpeg_exif" + std::to_string(n) + ".jpg"));
