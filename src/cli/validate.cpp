@@ -58,16 +58,18 @@ bool in_region(const Region& region, Point p, int side) {
   return std::find(region.cells.begin(), region.cells.end(), cell) != region.cells.end();
 }
 
-void answer_pair(const Session& session, const PairRecord& record, const ValidateOptions& o, Target target, std::size_t slot,
-                 std::mutex& lock, Results& results) {
+void answer_pair(const Session& session, const PairRecord& record, const ValidateOptions& o, Target target,
+                 std::size_t slot, std::mutex& lock, Results& results) {
   AnswerOptions how;
   how.instruction = o.instruction;
   how.num_samples = o.num_samples;
   how.seed = o.seed;
   const Answer answer = session.answer(read_rgb(record.before), read_rgb(record.after), how);
-  Truth truth{record.name, record.changeflag, record.captions, record.label.empty() ? Image() : read_mask(record.label), {}};
+  Truth truth{
+      record.name, record.changeflag, record.captions, record.label.empty() ? Image() : read_mask(record.label), {}};
   truth.components = find_components(truth.mask);
-  Predicted predicted{record.name, answer.caption, answer.action.x, answer.action.y, answer.action.a, answer.action.p_zoom};
+  Predicted predicted{record.name,     answer.caption,  answer.action.x,
+                      answer.action.y, answer.action.a, answer.action.p_zoom};
   Predicted peak = predicted;
   if (const std::vector<Change> changes = find_changes(answer.map); !changes.empty())
     peak.x = changes.front().x, peak.y = changes.front().y;
@@ -85,7 +87,8 @@ void answer_pair(const Session& session, const PairRecord& record, const Validat
   results.peaks[slot] = std::move(peak);
 }
 
-Results answer_all(const Session& session, const std::vector<PairRecord>& pairs, const ValidateOptions& o, Target target) {
+Results answer_all(const Session& session, const std::vector<PairRecord>& pairs, const ValidateOptions& o,
+                   Target target) {
   Results results;
   results.truths.resize(pairs.size());
   results.answers.resize(pairs.size());
@@ -107,7 +110,8 @@ Results answer_all(const Session& session, const std::vector<PairRecord>& pairs,
       }
     }
   };
-  const unsigned count = o.num_workers > 0 ? static_cast<unsigned>(o.num_workers) : std::max(1u, std::thread::hardware_concurrency());
+  const unsigned count =
+      o.num_workers > 0 ? static_cast<unsigned>(o.num_workers) : std::max(1u, std::thread::hardware_concurrency());
   std::vector<std::thread> workers;
   for (unsigned t = 1; t < count; ++t) workers.emplace_back(work);
   work();
@@ -134,8 +138,10 @@ int run_validate(const std::vector<std::string>& args) {
   const Json peak = evaluate(results.truths, results.peaks, target);
   report["map"] = {{"iou", results.iou.value()}, {"peak", peak.at("action")}};
   const double n = std::max(1, results.regions);
-  report["region"] = {{"level", session.manifest().region.level}, {"n", results.regions},
-                      {"coverage", results.region_hits / n}, {"mean_share", results.region_share / n}};
+  report["region"] = {{"level", session.manifest().region.level},
+                      {"n", results.regions},
+                      {"coverage", results.region_hits / n},
+                      {"mean_share", results.region_share / n}};
   if (o.json) {
     fmt::print("{}\n", report.dump(2));
     return 0;
@@ -146,7 +152,8 @@ int run_validate(const std::vector<std::string>& args) {
              results.iou.value(), p.at("sr_mask").get<double>(), p.at("sr_largest").get<double>(),
              p.at("sr_union").get<double>(), p.at("mse").get<double>());
   fmt::print("region at {:.0f} %: holds the target in {:.1f} % of {} pairs, {:.1f} % of the image on average\n",
-             100 * session.manifest().region.level, 100 * results.region_hits / n, results.regions, 100 * results.region_share / n);
+             100 * session.manifest().region.level, 100 * results.region_hits / n, results.regions,
+             100 * results.region_share / n);
   return 0;
 }
 

@@ -10,12 +10,12 @@ namespace cp {
 
 // Exit codes of the program, documented in docs/errors.md and printed by `changepilot --help`.
 enum class ErrorKind : int {
-  usage = 2,      // flags, config files, option values
-  data = 3,       // images, captions, masks, data sets
-  model = 4,      // model folders, weights, tokenizers, checkpoints
-  write = 5,      // files that cannot be written (disk full, no permission)
-  numeric = 6,    // a loss or an activation that is not finite
-  memory = 7,     // out of memory, or a memory limit that would be passed
+  usage = 2,    // flags, config files, option values
+  data = 3,     // images, captions, masks, data sets
+  model = 4,    // model folders, weights, tokenizers, checkpoints
+  write = 5,    // files that cannot be written (disk full, no permission)
+  numeric = 6,  // a loss or an activation that is not finite
+  memory = 7,   // out of memory, or a memory limit that would be passed
 };
 
 // A mistake that the user can mend. `where` names file, flag or field; `what` says what was wanted and what was found;
@@ -46,7 +46,7 @@ inline constexpr int kBugExitCode = 70;
 }  // namespace cp
 
 // Stays on in release builds. `detail` is any expression convertible to std::string, evaluated only on failure.
-#define CP_CHECK(condition, detail)                                                \
-  do {                                                                             \
+#define CP_CHECK(condition, detail)                                                   \
+  do {                                                                                \
     if (!(condition)) throw ::cp::BugError(__FILE__, __LINE__, #condition, (detail)); \
   } while (false)

@@ -15,8 +15,8 @@
 
 namespace cp {
 
-// Whole content of a regular file of at most `max_bytes`. Throws UserError(kind) when it is missing, is no regular file,
-// is larger, or cannot be read.
+// Whole content of a regular file of at most `max_bytes`. Throws UserError(kind) when it is missing, is no regular
+// file, is larger, or cannot be read.
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes, ErrorKind error_kind);
 
 // The one function through which everything that must survive is written: temporary name in the same folder, write,

@@ -15,9 +15,9 @@
 namespace cp {
 
 struct Option {
-  std::string name;   // "epochs" or "caption.epochs"; in a flag '_' and '-' mean the same
+  std::string name;  // "epochs" or "caption.epochs"; in a flag '_' and '-' mean the same
   std::string help;
-  std::string type;   // "whole number", "number", "true|false", "text", "list"
+  std::string type;                                  // "whole number", "number", "true|false", "text", "list"
   std::function<void(const std::string& text)> set;  // throws std::invalid_argument with what was wanted
   std::function<OrderedJson()> get;
 };
@@ -28,7 +28,7 @@ void set_from_text(const std::string& text, int& value);
 void set_from_text(const std::string& text, std::uint64_t& value);
 void set_from_text(const std::string& text, double& value);
 void set_from_text(const std::string& text, std::string& value);
-void set_from_text(const std::string& text, std::vector<int>& value);          // "8,16,32" or "[8, 16, 32]"
+void set_from_text(const std::string& text, std::vector<int>& value);  // "8,16,32" or "[8, 16, 32]"
 void set_from_text(const std::string& text, std::vector<std::string>& value);
 const char* type_name(const bool&);
 const char* type_name(const int&);
@@ -64,17 +64,18 @@ class OptionSet {
 
   const std::vector<Option>& options() const { return options_; }
 
-  // `where` names the source ("configs/nano.yaml", "command line"). Unknown names and bad values throw UserError(usage);
-  // an unknown name gets the nearest known one as a hint.
+  // `where` names the source ("configs/nano.yaml", "command line"). Unknown names and bad values throw
+  // UserError(usage); an unknown name gets the nearest known one as a hint.
   void set(const std::string& name, const std::string& text, const std::string& where);
   // "caption.epochs=3"
   void set_assignment(const std::string& assignment, const std::string& where);
-  // Nested maps; unknown keys, duplicate keys, anchors and aliases are refused. All faults of the file come in one error.
+  // Nested maps; unknown keys, duplicate keys, anchors and aliases are refused. All faults of the file come in one
+  // error.
   void read_yaml(const std::filesystem::path& path);
   void read_yaml_text(const std::string& text, const std::string& where);
 
-  OrderedJson to_json() const;      // nested
-  std::string to_yaml() const;      // nested, with each option's help as a comment
+  OrderedJson to_json() const;  // nested
+  std::string to_yaml() const;  // nested, with each option's help as a comment
 
  private:
   const Option* find(const std::string& name) const;

@@ -53,7 +53,8 @@ std::string Progress::line() const {
                                               100.0 * static_cast<double>(done_) / static_cast<double>(total_))
                                 : fmt::format("{} {} {}", title_, done_, unit_);
   text += fmt::format(", {:.3g} {}/s", rate, unit_);
-  if (finished_) text += fmt::format(", {}", clock_text(s));
+  if (finished_)
+    text += fmt::format(", {}", clock_text(s));
   else if (total_ > done_ && rate > 0)
     text += fmt::format(", ETA {}", clock_text(static_cast<double>(total_ - done_) / rate));
   if (!note_.empty()) text += "  " + note_;

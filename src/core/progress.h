@@ -23,7 +23,7 @@ class Progress {
   // For tests: what would be printed now.
   std::string line() const;
 
-  static void set_quiet(bool quiet);          // --quiet, tests
+  static void set_quiet(bool quiet);           // --quiet, tests
   static void set_plain_interval_s(double s);  // seconds between plain lines (default 10)
 
  private:

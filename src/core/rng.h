@@ -10,8 +10,21 @@ namespace cp {
 
 // What a random number is for. New uses get a new stream at the end, so that old runs stay reproducible.
 enum class Stream : std::uint32_t {
-  init = 1, shuffle, augment, dropout, caption_choice, instruction_choice, diffusion_time, diffusion_noise, synth, bootstrap,
-  start_noise, split, view_choice, concept_noise, test,
+  init = 1,
+  shuffle,
+  augment,
+  dropout,
+  caption_choice,
+  instruction_choice,
+  diffusion_time,
+  diffusion_noise,
+  synth,
+  bootstrap,
+  start_noise,
+  split,
+  view_choice,
+  concept_noise,
+  test,
 };
 
 // Philox4x32-10 (Salmon et al., SC 2011), counter-based. One Rng is one row of the counter: fixed (seed, stream, epoch,
@@ -20,11 +33,11 @@ class Rng {
  public:
   Rng(std::uint64_t seed, Stream stream, std::uint32_t epoch = 0, std::uint64_t sample = 0);
 
-  std::uint32_t bits();                         // uniform over 32 bits
-  double uniform();                             // [0, 1), 53 bits
-  double uniform(double low, double high);      // [low, high)
-  std::uint64_t below(std::uint64_t n);         // 0 .. n-1 without bias; n > 0
-  double normal();                              // mean 0, sd 1, by the Box-Muller formula
+  std::uint32_t bits();                     // uniform over 32 bits
+  double uniform();                         // [0, 1), 53 bits
+  double uniform(double low, double high);  // [low, high)
+  std::uint64_t below(std::uint64_t n);     // 0 .. n-1 without bias; n > 0
+  double normal();                          // mean 0, sd 1, by the Box-Muller formula
   bool chance(double p) { return uniform() < p; }
 
   template <class T>

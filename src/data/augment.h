@@ -14,11 +14,11 @@
 namespace cp {
 
 struct AugmentOptions {
-  bool quarter_turns = true;       // rotations by 0, 90, 180, 270 degrees
-  bool flips = true;               // left-right mirror
-  double max_angle = 5.0;          // degrees, uniform in +-max_angle
-  double min_crop = 0.9;           // side of the square crop as a share of the image, uniform in [min_crop, 1]
-  double jitter = 0.2;             // brightness and contrast factors uniform in [1 - jitter, 1 + jitter]
+  bool quarter_turns = true;  // rotations by 0, 90, 180, 270 degrees
+  bool flips = true;          // left-right mirror
+  double max_angle = 5.0;     // degrees, uniform in +-max_angle
+  double min_crop = 0.9;      // side of the square crop as a share of the image, uniform in [min_crop, 1]
+  double jitter = 0.2;        // brightness and contrast factors uniform in [1 - jitter, 1 + jitter]
   template <class V>
   void fields(V& v) {
     v("quarter_turns", quarter_turns, "rotate by multiples of 90 degrees");
@@ -29,8 +29,8 @@ struct AugmentOptions {
   }
 };
 
-// Applied in this order: crop and small rotation (one bilinear warp about the crop's centre, edge pixels repeated), then
-// quarter turns counter-clockwise, then the left-right mirror; then contrast, then brightness.
+// Applied in this order: crop and small rotation (one bilinear warp about the crop's centre, edge pixels repeated),
+// then quarter turns counter-clockwise, then the left-right mirror; then contrast, then brightness.
 struct View {
   double crop_x = 0, crop_y = 0, crop_side = 1;  // fractions of the image extent
   double angle = 0;                              // degrees, counter-clockwise as seen
@@ -43,7 +43,8 @@ struct View {
 
 View draw_view(Rng& rng, const AugmentOptions& options);
 
-Image apply_view(const Image& rgb, const View& view);        // bilinear; contrast about the image's own grey mean, then brightness
+Image apply_view(const Image& rgb,
+                 const View& view);  // bilinear; contrast about the image's own grey mean, then brightness
 Image apply_view_mask(const Image& mask, const View& view);  // nearest; values kept
 Point apply_view(Point fraction, const View& view);          // fractions; may fall outside [0, 1)
 Box apply_view(const Box& fraction, const View& view);       // axis-aligned hull of the four corners, clipped to [0, 1]

@@ -1,7 +1,7 @@
 #pragma once
 // In:  nothing; words for places in an image.
-// Out: points (image/point.h) and boxes in pixels or as fractions of the extent; pixel-corner convention (P = x * W), origin top-left.
-// Not here: pixels.
+// Out: points (image/point.h) and boxes in pixels or as fractions of the extent; pixel-corner convention (P = x * W),
+// origin top-left. Not here: pixels.
 
 #include "image/point.h"
 

@@ -6,7 +6,8 @@ namespace cp {
 
 void AdamW::add_group(ParamSet& set, double scale, const std::string& prefix) {
   for (const std::string& key : set.names())
-    slots_.push_back({prefix + key, &set, key, scale, at::zeros_like(set[key].detach()), at::zeros_like(set[key].detach())});
+    slots_.push_back(
+        {prefix + key, &set, key, scale, at::zeros_like(set[key].detach()), at::zeros_like(set[key].detach())});
 }
 
 void AdamW::zero_grad() {

@@ -1,6 +1,7 @@
 #pragma once
 // In:  parameters with gradients, a learning rate for each group.
-// Out: updated parameters (AdamW, Loshchilov and Hutter 2019, decoupled weight decay); state that can be saved and restored
+// Out: updated parameters (AdamW, Loshchilov and Hutter 2019, decoupled weight decay); state that can be saved and
+// restored
 //      to the bit.
 // Not here: learning-rate schedules (schedule in trainer.h).
 
@@ -20,11 +21,13 @@ class AdamW {
  public:
   explicit AdamW(AdamWOptions options) : options_(options) {}
 
-  // All parameters of `set` train with learning rate factor `scale` relative to the stage's. Names get `prefix` in the state.
+  // All parameters of `set` train with learning rate factor `scale` relative to the stage's. Names get `prefix` in the
+  // state.
   void add_group(ParamSet& set, double scale, const std::string& prefix);
 
   void zero_grad();
-  // Scales all gradients so that their joint 2-norm is at most `limit`; returns the norm before. Not finite: nothing is changed.
+  // Scales all gradients so that their joint 2-norm is at most `limit`; returns the norm before. Not finite: nothing is
+  // changed.
   double clip_gradients(double limit);
   void step(double learning_rate);
 

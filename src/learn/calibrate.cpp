@@ -65,7 +65,8 @@ double conformal_quantile(std::vector<double> scores, double level) {
   return scores[rank - 1];
 }
 
-std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData& data, const std::function<bool()>& stop) {
+std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData& data,
+                                     const std::function<bool()>& stop) {
   const std::vector<int> fold_of = scene_folds(data.train, config.folds, config.seed);
   std::vector<double> logits, scores;
   std::vector<int> flags;
@@ -73,7 +74,8 @@ std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData&
     std::vector<std::size_t> seen, unseen;
     for (std::size_t i = 0; i < data.train.size(); ++i) (fold_of[i] == fold ? unseen : seen).push_back(i);
     if (seen.empty() || unseen.empty())
-      throw UserError(ErrorKind::usage, "folds", fmt::format("{} folds need at least as many scenes.", config.folds), "Use fewer folds, or folds=0.");
+      throw UserError(ErrorKind::usage, "folds", fmt::format("{} folds need at least as many scenes.", config.folds),
+                      "Use fewer folds, or folds=0.");
     FusionNet net(config.seed);
     MapStage stage(config, data, net, seen);
     AdamW optimiser(stage.optimiser());
@@ -84,7 +86,8 @@ std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData&
     at::NoGradGuard no_grad;
     for (const std::size_t i : unseen) {
       const std::vector<Pick> pick = {{i, 0}};
-      const FusionOut out = net.forward(gather_features(data.train_features, pick, 0), gather_features(data.train_features, pick, 1), false);
+      const FusionOut out = net.forward(gather_features(data.train_features, pick, 0),
+                                        gather_features(data.train_features, pick, 1), false);
       logits.push_back(out.flag.item<double>());
       flags.push_back(data.train[i].record.changeflag);
       const ActionTarget& target = data.train[i].targets[0];

@@ -16,22 +16,23 @@ namespace cp {
 struct Calibration {
   ModelManifest::Flag flag;
   ModelManifest::Region region;
-  double flag_accuracy = 0;   // out of fold, at the threshold
-  double flag_nll = 0;        // mean log loss of the calibrated probability
+  double flag_accuracy = 0;  // out of fold, at the threshold
+  double flag_nll = 0;       // mean log loss of the calibrated probability
   int pairs = 0;
 };
 
 // Fold of each training pair; a scene's pairs stay together, folds get about the same number of pairs.
 std::vector<int> scene_folds(const std::vector<TrainPair>& pairs, int folds, std::uint64_t seed);
 
-// p = sigmoid((logit - bias) / temperature) by maximum likelihood (Platt 1999, Newton's method); threshold = bias, where
-// p = 0.5. Both classes must occur.
+// p = sigmoid((logit - bias) / temperature) by maximum likelihood (Platt 1999, Newton's method); threshold = bias,
+// where p = 0.5. Both classes must occur.
 ModelManifest::Flag fit_flag(std::span<const double> logits, std::span<const int> flags);
 
 // Split-conformal quantile: the ceil((n + 1) level)-th smallest score (Vovk et al. 2005); 1 when n is too small for it.
 double conformal_quantile(std::vector<double> scores, double level);
 
 // Trains the map stage once a fold. Returns nothing when `stop` said so.
-std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData& data, const std::function<bool()>& stop);
+std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData& data,
+                                     const std::function<bool()>& stop);
 
 }  // namespace cp

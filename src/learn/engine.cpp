@@ -35,7 +35,8 @@ std::string decode(const NanoModel& model, const std::vector<float>& first, KeyV
   options.max_new_tokens = model.manifest.decoding.max_new_tokens;
   options.end_token = model.tokenizer.control_id("<|im_end|>");
   for (int id = 0; id < model.language.config().vocab_size; ++id)
-    options.suppressed.push_back(id >= model.tokenizer.size() || (model.tokenizer.is_control(id) && id != options.end_token));
+    options.suppressed.push_back(id >= model.tokenizer.size() ||
+                                 (model.tokenizer.is_control(id) && id != options.end_token));
   std::vector<float> logits;
   const BeamStep step = [&](std::span<const int> tokens, std::span<const int> parents) -> std::span<const float> {
     cache = choose_rows(cache, parents);
@@ -60,7 +61,8 @@ EngineAnswer answer_by_training_engine(const NanoModel& model, const EfficientNe
   out.map = to_floats(fused.map);
   out.flag = fused.flag.item<float>();
   out.changed = out.flag > m.flag.threshold;
-  const at::Tensor visual = model.projector.embeddings(projected.grid, at::full({1}, out.changed ? 1 : 0, at::kLong), projected.concepts.sigmoid());
+  const at::Tensor visual = model.projector.embeddings(projected.grid, at::full({1}, out.changed ? 1 : 0, at::kLong),
+                                                       projected.concepts.sigmoid());
   out.embeddings = to_floats(visual);
 
   const Prompt prompt = plain_prompt(model.tokenizer, m.default_instruction.at("en"), kVisualTokens);
@@ -75,7 +77,8 @@ EngineAnswer answer_by_training_engine(const NanoModel& model, const EfficientNe
   const Denoiser denoiser = [&](std::span<const float> x, int t, std::span<float> eps) {
     const auto rows = static_cast<std::int64_t>(x.size() / 3);
     const at::Tensor in = at::from_blob(const_cast<float*>(x.data()), {rows, 3}, at::kFloat);
-    const std::vector<float> result = to_floats(model.average.denoise(in, at::full({rows}, t, at::kLong), condition.expand({rows, -1}), 0.0, false));
+    const std::vector<float> result =
+        to_floats(model.average.denoise(in, at::full({rows}, t, at::kLong), condition.expand({rows, -1}), 0.0, false));
     std::copy(result.begin(), result.end(), eps.begin());
   };
   const std::vector<double> alphas = accumulated_alphas(parse_schedule(m.head.schedule), m.head.train_steps);

@@ -21,8 +21,8 @@ struct EngineAnswer {
   std::vector<float> logits;      // (V) at the prompt's last position
   bool changed = false;
   std::string caption;
-  std::vector<float> samples;     // (N 3), before the choice of a point
-  double x = 0.5, y = 0.5;        // fractions
+  std::vector<float> samples;  // (N 3), before the choice of a point
+  double x = 0.5, y = 0.5;     // fractions
 };
 
 // The default instruction; the noise is start_noise(seed, samples), the runtime's.

@@ -86,7 +86,8 @@ FeatureCache FeatureCache::open(const fs::path& folder, const fs::path& vision_f
   const auto fail = [&](const char* step) {
     const std::string reason = std::strerror(errno);
     if (!ready) ::unlink(working.c_str());
-    throw UserError(ErrorKind::write, path.string(), fmt::format("cannot {} the feature cache of {} MB ({}).", step, bytes >> 20, reason),
+    throw UserError(ErrorKind::write, path.string(),
+                    fmt::format("cannot {} the feature cache of {} MB ({}).", step, bytes >> 20, reason),
                     "Free some space or set another folder with cache=DIR.");
   };
   if (fd < 0) fail("open");
@@ -141,8 +142,7 @@ const std::uint16_t* FeatureCache::row(std::size_t pair, std::size_t view) const
 }
 
 std::vector<float> map_target(const Image& mask) {
-  if (mask.width % kCells != 0 || mask.height % kCells != 0)
-    return map_target(resize(mask, 256, 256, Filter::nearest));
+  if (mask.width % kCells != 0 || mask.height % kCells != 0) return map_target(resize(mask, 256, 256, Filter::nearest));
   const int w = mask.width / kCells, h = mask.height / kCells;
   std::vector<float> out(kCells * kCells);
   for (int y = 0; y < kCells; ++y)

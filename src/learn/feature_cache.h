@@ -1,6 +1,7 @@
 #pragma once
 // In:  pairs, views, the frozen vision encoder (runtime/).
-// Out: features of both images and the change map target of each view, as fp16 in one memory-mapped file that is keyed by
+// Out: features of both images and the change map target of each view, as fp16 in one memory-mapped file that is keyed
+// by
 //      the weights, the views and the images' content; computed once, shared by runs.
 // Not here: tensors (train_data.h makes batches from it).
 
@@ -20,7 +21,7 @@ namespace cp {
 struct FeatureLayout {
   static constexpr std::size_t s8 = 40 * 32 * 32, s16 = 112 * 16 * 16, s32 = 320 * 8 * 8;
   static constexpr std::size_t image = s8 + s16 + s32;
-  static constexpr std::size_t map = 64 * 64;       // share of changed pixels in each cell, in [0, 1]
+  static constexpr std::size_t map = 64 * 64;          // share of changed pixels in each cell, in [0, 1]
   static constexpr std::size_t row = 2 * image + map;  // before, after, map
 };
 
@@ -28,7 +29,8 @@ class FeatureCache {
  public:
   // views[i] are the views of pairs[i] (all of one length). Computes what is missing with `threads` threads.
   static FeatureCache open(const std::filesystem::path& folder, const std::filesystem::path& vision_folder,
-                           const std::vector<PairRecord>& pairs, const std::vector<std::vector<View>>& views, int threads);
+                           const std::vector<PairRecord>& pairs, const std::vector<std::vector<View>>& views,
+                           int threads);
 
   // (FeatureLayout::row) fp16 bits; valid as long as any copy of the cache lives.
   const std::uint16_t* row(std::size_t pair, std::size_t view) const;

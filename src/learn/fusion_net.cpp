@@ -8,7 +8,9 @@ constexpr std::int64_t kGrid = 4;
 constexpr std::int64_t kMapCell = 8;  // the map, averaged to 32 x 32, in cells of 8 x 8 for the 4 x 4 grid
 constexpr std::int64_t kHalf = 128;   // hidden width of the concept classifier
 
-const at::Tensor& stride(const FeatureBatch& f, const std::string& s) { return s == "8" ? f.s8 : s == "16" ? f.s16 : f.s32; }
+const at::Tensor& stride(const FeatureBatch& f, const std::string& s) {
+  return s == "8" ? f.s8 : s == "16" ? f.s16 : f.s32;
+}
 std::int64_t channels(const std::string& s) { return s == "8" ? 40 : s == "16" ? 112 : 320; }
 
 }  // namespace
@@ -36,10 +38,11 @@ FusionOut FusionNet::forward(const FeatureBatch& fa, const FeatureBatch& fb, boo
     y = y.defined() ? at::upsample_bilinear2d(y, z.sizes().slice(2), false) + z : z;
   }
   y = y + at::gelu(params.conv(y, "fusion.conv1", 1));
-  y = y + at::gelu(params.conv(y, "fusion.conv2", 1));  // (B 64 32 32)
+  y = y + at::gelu(params.conv(y, "fusion.conv2", 1));                                      // (B 64 32 32)
   const at::Tensor map = at::pixel_shuffle(params.conv(y, "change_map", 0), 2).squeeze(1);  // (B 64 64)
   const at::Tensor flat = map.flatten(1);
-  const at::Tensor summary = at::cat({y.amax({2, 3}), y.mean({2, 3}), flat.amax(1, true), flat.sigmoid().mean(1, true)}, 1);
+  const at::Tensor summary =
+      at::cat({y.amax({2, 3}), y.mean({2, 3}), flat.amax(1, true), flat.sigmoid().mean(1, true)}, 1);
   const at::Tensor hidden = at::dropout(at::gelu(params.linear(summary, "change_flag.0")), 0.2, training);
   return {map, params.linear(hidden, "change_flag.2").squeeze(1), y};
 }
@@ -72,8 +75,8 @@ ProjectorOut Projector::forward(const FeatureBatch& fa, const FeatureBatch& fb, 
   }
   parts.push_back(pool(fusion.fused));
   const at::Tensor coarse = at::avg_pool2d(fusion.map.sigmoid().unsqueeze(1), {2, 2});
-  parts.push_back(at::pixel_unshuffle(coarse, kMapCell));                      // (B 64 4 4)
-  const at::Tensor cells = at::cat(parts, 1).flatten(2).transpose(1, 2);       // (B 16 512)
+  parts.push_back(at::pixel_unshuffle(coarse, kMapCell));                 // (B 64 4 4)
+  const at::Tensor cells = at::cat(parts, 1).flatten(2).transpose(1, 2);  // (B 16 512)
   const at::Tensor hidden = at::gelu(params.linear(at::dropout(cells, 0.2, training), "projector.mix.0"));
   const at::Tensor t = params.linear(at::dropout(hidden, 0.2, training), "projector.mix.2");  // (B 16 D)
   const at::Tensor pooled = at::cat({t.amax(1), t.mean(1)}, 1);
@@ -88,7 +91,8 @@ at::Tensor Projector::text_embeddings(const at::Tensor& changed, const at::Tenso
   return at::cat({flag, params.linear(probabilities, "projector.concept_in").unsqueeze(1)}, 1);
 }
 
-at::Tensor Projector::embeddings(const at::Tensor& grid, const at::Tensor& changed, const at::Tensor& probabilities) const {
+at::Tensor Projector::embeddings(const at::Tensor& grid, const at::Tensor& changed,
+                                 const at::Tensor& probabilities) const {
   return at::cat({grid, text_embeddings(changed, probabilities)}, 1);
 }
 

@@ -35,7 +35,8 @@ HeadNet::HeadNet(std::uint64_t seed, const std::string& condition, int hidden) :
   } else if (condition == "last_token") {
     params.add_linear("condition.out", hidden, kCondition);
   } else {
-    throw UserError(ErrorKind::usage, "head.condition", "wanted visual_attention or last_token, found \"" + condition + "\".", "");
+    throw UserError(ErrorKind::usage, "head.condition",
+                    "wanted visual_attention or last_token, found \"" + condition + "\".", "");
   }
   params.add_norm("condition.norm", kCondition);
   params.add_linear("denoiser.0", 3 + kTime + kCondition, 256);
@@ -47,9 +48,10 @@ HeadNet::HeadNet(std::uint64_t seed, const std::string& condition, int hidden) :
 at::Tensor HeadNet::condition(const HiddenBatch& hidden) const {
   at::Tensor joined = hidden.last;
   if (kind_ == "visual_attention") {
-    const at::Tensor keys = params.linear(hidden.grid, "condition.key");                                 // (B N 64)
-    const at::Tensor weights = at::softmax(at::einsum("qc,bnc->bqn", {params["condition.query"], keys}), -1);  // (B 4 N)
-    const at::Tensor values = at::bmm(weights, params.linear(hidden.grid, "condition.value"));            // (B 4 64)
+    const at::Tensor keys = params.linear(hidden.grid, "condition.key");  // (B N 64)
+    const at::Tensor weights =
+        at::softmax(at::einsum("qc,bnc->bqn", {params["condition.query"], keys}), -1);          // (B 4 N)
+    const at::Tensor values = at::bmm(weights, params.linear(hidden.grid, "condition.value"));  // (B 4 64)
     const at::Tensor places = at::matmul(weights, cell_centres(hidden.grid.size(1), weights.scalar_type()));  // (B 4 2)
     joined = at::cat({values.flatten(1), places.flatten(1), hidden.last}, 1);
   }

@@ -21,7 +21,8 @@ class HeadNet {
 
   at::Tensor condition(const HiddenBatch& hidden) const;  // (B 256)
   // x (B 3) in [-1, 1] plus noise, t (B) i64 original timesteps, c (B 256) -> eps (B 3)
-  at::Tensor denoise(const at::Tensor& x, const at::Tensor& t, const at::Tensor& c, double dropout, bool training) const;
+  at::Tensor denoise(const at::Tensor& x, const at::Tensor& t, const at::Tensor& c, double dropout,
+                     bool training) const;
 
   ParamSet params;
 

@@ -55,7 +55,8 @@ void write_json(const fs::path& path, const OrderedJson& json) { write_file_dura
 
 }  // namespace
 
-NanoModel::NanoModel(ModelManifest m, std::string tokenizer_text, const Qwen2Config& config, std::uint64_t seed, double dropout)
+NanoModel::NanoModel(ModelManifest m, std::string tokenizer_text, const Qwen2Config& config, std::uint64_t seed,
+                     double dropout)
     : manifest(std::move(m)),
       tokenizer_json(std::move(tokenizer_text)),
       tokenizer(BpeTokenizer::parse(tokenizer_json, "tokenizer.json")),
@@ -81,7 +82,8 @@ NanoModel NanoModel::load(const fs::path& folder) {
     expectation.check(file);
     for (ParamSet* set : sets) set->load(file);
   };
-  load(SafeTensors::open(part_path(folder, model.manifest.fusion.file)), {&model.fusion.params, &model.projector.params});
+  load(SafeTensors::open(part_path(folder, model.manifest.fusion.file)),
+       {&model.fusion.params, &model.projector.params});
   load(SafeTensors::open(language_folder), {&model.language.params});
   load(SafeTensors::open(part_path(folder, model.manifest.head.file)), {&model.head.params});
   model.average.params.copy_from(model.head.params);
@@ -96,11 +98,17 @@ void NanoModel::save(const fs::path& folder, const fs::path& vision_folder) cons
   const fs::path lm = folder / m.language.path;
   const int end = tokenizer.control_id("<|im_end|>"), pad = tokenizer.control_id("<|endoftext|>");
   write_file_durable(lm / "tokenizer.json", tokenizer_json);
-  write_json(lm / "tokenizer_config.json", {{"tokenizer_class", "Qwen2Tokenizer"}, {"eos_token", "<|im_end|>"},
-                                            {"pad_token", "<|endoftext|>"}, {"add_prefix_space", false},
-                                            {"clean_up_tokenization_spaces", false}, {"model_max_length", kMaxPositions}});
-  write_json(lm / "generation_config.json", {{"eos_token_id", end}, {"pad_token_id", pad}, {"num_beams", m.decoding.beams},
-                                             {"length_penalty", m.decoding.length_penalty}, {"early_stopping", true}});
+  write_json(lm / "tokenizer_config.json", {{"tokenizer_class", "Qwen2Tokenizer"},
+                                            {"eos_token", "<|im_end|>"},
+                                            {"pad_token", "<|endoftext|>"},
+                                            {"add_prefix_space", false},
+                                            {"clean_up_tokenization_spaces", false},
+                                            {"model_max_length", kMaxPositions}});
+  write_json(lm / "generation_config.json", {{"eos_token_id", end},
+                                             {"pad_token_id", pad},
+                                             {"num_beams", m.decoding.beams},
+                                             {"length_penalty", m.decoding.length_penalty},
+                                             {"early_stopping", true}});
   write_qwen2_config(lm / "config.json", language.config());
 
   std::vector<TensorToWrite> tensors;

@@ -85,7 +85,8 @@ std::int64_t ParamSet::count() const {
 
 at::Tensor ParamSet::linear(const at::Tensor& x, const std::string& prefix) const {
   const std::string bias = prefix + ".bias";
-  return has(bias) ? at::linear(x, (*this)[prefix + ".weight"], (*this)[bias]) : at::linear(x, (*this)[prefix + ".weight"]);
+  return has(bias) ? at::linear(x, (*this)[prefix + ".weight"], (*this)[bias])
+                   : at::linear(x, (*this)[prefix + ".weight"]);
 }
 
 at::Tensor ParamSet::conv(const at::Tensor& x, const std::string& prefix, std::int64_t padding) const {

@@ -31,18 +31,18 @@ class ParamSet {
   at::Tensor& operator[](const std::string& name);
   const at::Tensor& operator[](const std::string& name) const;
   const std::vector<std::string>& names() const { return names_; }  // in the order in which they were added
-  std::int64_t count() const;                                         // number of weights
+  std::int64_t count() const;                                       // number of weights
 
   // Layers by prefix; the bias is used when there is one.
-  at::Tensor linear(const at::Tensor& x, const std::string& prefix) const;                    // (... in) -> (... out)
+  at::Tensor linear(const at::Tensor& x, const std::string& prefix) const;                      // (... in) -> (... out)
   at::Tensor conv(const at::Tensor& x, const std::string& prefix, std::int64_t padding) const;  // (B C H W)
-  at::Tensor group_norm(const at::Tensor& x, const std::string& prefix) const;                // one group, eps 1e-5
-  at::Tensor layer_norm(const at::Tensor& x, const std::string& prefix) const;                // last axis, eps 1e-5
-  at::Tensor rms_norm(const at::Tensor& x, const std::string& name, double eps) const;        // last axis
+  at::Tensor group_norm(const at::Tensor& x, const std::string& prefix) const;                  // one group, eps 1e-5
+  at::Tensor layer_norm(const at::Tensor& x, const std::string& prefix) const;                  // last axis, eps 1e-5
+  at::Tensor rms_norm(const at::Tensor& x, const std::string& name, double eps) const;          // last axis
 
   void set_trainable(bool trainable);
-  void to(at::ScalarType dtype);                // for gradient checks in float64
-  void copy_from(const ParamSet& other);        // same names and shapes
+  void to(at::ScalarType dtype);          // for gradient checks in float64
+  void copy_from(const ParamSet& other);  // same names and shapes
   // Adds this set's names (with a prefix) to what a file is expected to hold; check the expectation, then load.
   void expect(TensorExpectation& expectation, const std::string& prefix = "") const;
   void load(const SafeTensors& file, const std::string& prefix = "");

@@ -42,21 +42,24 @@ Qwen2Net::Qwen2Net(const Qwen2Config& config, std::uint64_t seed, double dropout
   if (!config.tie_word_embeddings) params.add_normal("lm_head.weight", {config.vocab_size, d}, 0.02);
 }
 
-at::Tensor Qwen2Net::embed(const at::Tensor& ids) const { return at::embedding(params["model.embed_tokens.weight"], ids); }
+at::Tensor Qwen2Net::embed(const at::Tensor& ids) const {
+  return at::embedding(params["model.embed_tokens.weight"], ids);
+}
 
 at::Tensor Qwen2Net::logits(const at::Tensor& hidden) const {
   return at::linear(hidden, params[config_.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight"]);
 }
 
-at::Tensor Qwen2Net::layer(int index, at::Tensor x, const at::Tensor& cos, const at::Tensor& sin, const at::Tensor& mask,
-                           std::pair<at::Tensor, at::Tensor>& cache, bool training) const {
+at::Tensor Qwen2Net::layer(int index, at::Tensor x, const at::Tensor& cos, const at::Tensor& sin,
+                           const at::Tensor& mask, std::pair<at::Tensor, at::Tensor>& cache, bool training) const {
   const std::string name = fmt::format("model.layers.{}.", index);
   const std::int64_t batch = x.size(0), steps = x.size(1), head = config_.head_dim;
   const auto split = [&](const at::Tensor& y, std::int64_t heads) {
     return y.view({batch, steps, heads, head}).transpose(1, 2);  // (B h T d)
   };
   const at::Tensor n = params.rms_norm(x, name + "input_layernorm.weight", config_.rms_norm_eps);
-  const at::Tensor q = rotate(split(params.linear(n, name + "self_attn.q_proj"), config_.num_attention_heads), cos, sin);
+  const at::Tensor q =
+      rotate(split(params.linear(n, name + "self_attn.q_proj"), config_.num_attention_heads), cos, sin);
   at::Tensor k = rotate(split(params.linear(n, name + "self_attn.k_proj"), config_.num_key_value_heads), cos, sin);
   at::Tensor v = split(params.linear(n, name + "self_attn.v_proj"), config_.num_key_value_heads);
   if (cache.first.defined()) {
@@ -80,13 +83,15 @@ at::Tensor Qwen2Net::forward(const at::Tensor& input, KeyValues& cache, bool tra
   const std::int64_t past = cache[0].first.defined() ? cache[0].first.size(2) : 0;
   const std::int64_t head = config_.head_dim;
   const at::Tensor places = at::arange(past, past + steps, at::kDouble).unsqueeze(1);
-  const at::Tensor rates = at::pow(config_.rope_theta, at::arange(0, head, 2, at::kDouble) / (-static_cast<double>(head)));
-  const at::Tensor half = places * rates;                  // (T d/2), angles in double, as exact as the table can be
+  const at::Tensor rates =
+      at::pow(config_.rope_theta, at::arange(0, head, 2, at::kDouble) / (-static_cast<double>(head)));
+  const at::Tensor half = places * rates;  // (T d/2), angles in double, as exact as the table can be
   const at::Tensor angles = at::cat({half, half}, -1);
   const at::Tensor cos = angles.cos().to(input.scalar_type()), sin = angles.sin().to(input.scalar_type());
   const at::Tensor mask = at::ones({steps, past + steps}, at::kBool).tril(past);  // 1 = may be looked at
   at::Tensor x = at::dropout(input, dropout_, training);
-  for (int i = 0; i < config_.num_hidden_layers; ++i) x = layer(i, x, cos, sin, mask, cache[static_cast<std::size_t>(i)], training);
+  for (int i = 0; i < config_.num_hidden_layers; ++i)
+    x = layer(i, x, cos, sin, mask, cache[static_cast<std::size_t>(i)], training);
   return params.rms_norm(x, "model.norm.weight", config_.rms_norm_eps);
 }
 

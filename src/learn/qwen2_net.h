@@ -21,8 +21,9 @@ class Qwen2Net {
 
   at::Tensor embed(const at::Tensor& ids) const;  // (B T) i64 -> (B T D)
   // Appends to `cache` (may be empty; its length is the position of the first row of x). Causal.
-  at::Tensor forward(const at::Tensor& x, KeyValues& cache, bool training) const;  // (B T D) -> (B T D) after the last norm
-  at::Tensor logits(const at::Tensor& hidden) const;                               // (... D) -> (... vocabulary)
+  at::Tensor forward(const at::Tensor& x, KeyValues& cache,
+                     bool training) const;            // (B T D) -> (B T D) after the last norm
+  at::Tensor logits(const at::Tensor& hidden) const;  // (... D) -> (... vocabulary)
 
   const Qwen2Config& config() const { return config_; }
   ParamSet params;

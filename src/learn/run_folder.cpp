@@ -24,8 +24,8 @@ constexpr int kStateVersion = 1;
 
 // Options that may change between a run and its continuation: they move no weight.
 bool may_change(const std::string& name) {
-  return name == "out" || name == "cache" || name == "threads" || name == "save_every" || name == "keep" || name == "name" ||
-         name == "data" || name == "text_data" || name == "vision" || name == "folds";
+  return name == "out" || name == "cache" || name == "threads" || name == "save_every" || name == "keep" ||
+         name == "name" || name == "data" || name == "text_data" || name == "vision" || name == "folds";
 }
 
 OrderedJson config_json(const TrainConfig& config) {
@@ -36,8 +36,10 @@ OrderedJson config_json(const TrainConfig& config) {
 // Flat "a.b" -> value, to compare two configurations name by name.
 void flatten(const Json& json, const std::string& prefix, std::map<std::string, Json>& out) {
   for (const auto& [key, value] : json.items()) {
-    if (value.is_object()) flatten(value, prefix + key + ".", out);
-    else out[prefix + key] = value;
+    if (value.is_object())
+      flatten(value, prefix + key + ".", out);
+    else
+      out[prefix + key] = value;
   }
 }
 
@@ -46,7 +48,8 @@ std::vector<fs::path> checkpoints(const fs::path& folder) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
-    const bool number = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool number =
+        !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (number && entry.is_directory() && !entry.is_symlink()) out.push_back(entry.path());
   }
   std::sort(out.begin(), out.end());
@@ -84,14 +87,21 @@ void RunFolder::save(const TrainState& state, const AdamW& optimiser, const Nano
   append_all(tensors, model);
   write_safetensors(working / "training_state" / "weights.safetensors", tensors);
   write_safetensors(working / "training_state" / "optimizer.safetensors", optimiser.state());
-  OrderedJson json = {{"format", "changepilot-training-state"}, {"version", kStateVersion}, {"stage", state.stage},
-                      {"epoch", state.epoch}, {"step_in_epoch", state.step_in_epoch}, {"step", state.step},
-                      {"optimizer_steps", optimiser.steps()}, {"has_best", state.has_best}, {"best", state.best},
+  OrderedJson json = {{"format", "changepilot-training-state"},
+                      {"version", kStateVersion},
+                      {"stage", state.stage},
+                      {"epoch", state.epoch},
+                      {"step_in_epoch", state.step_in_epoch},
+                      {"step", state.step},
+                      {"optimizer_steps", optimiser.steps()},
+                      {"has_best", state.has_best},
+                      {"best", state.best},
                       {"config", config_json(config_)}};
   for (const char* file : {"weights.safetensors", "optimizer.safetensors"})
     json["sha256"][file] = sha256_hex_file(working / "training_state" / file);
   write_file_durable(working / "training_state" / "state.json", json.dump(2) + "\n");
-  if (fs::exists(target)) fs::remove_all(target);  // the same update, saved again (a stage's end and the next one's start)
+  if (fs::exists(target))
+    fs::remove_all(target);  // the same update, saved again (a stage's end and the next one's start)
   publish_folder(working, target);
   replace_link(root / "last", name);
   if (is_best) replace_link(root / "best", name);
@@ -119,7 +129,8 @@ std::optional<RunFolder::Saved> RunFolder::newest() {
       json_integer(json, "version", where, ErrorKind::model, kStateVersion, kStateVersion);
       for (const auto& [name, sha] : json_member(json, "sha256", where, ErrorKind::model).items())
         if (sha256_hex_file(folder / "training_state" / name) != sha)
-          throw UserError(ErrorKind::model, (folder / "training_state" / name).string(), "does not match its recorded sha256.", "");
+          throw UserError(ErrorKind::model, (folder / "training_state" / name).string(),
+                          "does not match its recorded sha256.", "");
       const ModelManifest manifest = read_manifest(folder / "model");
       verify_files(folder / "model", manifest);
 
@@ -129,7 +140,8 @@ std::optional<RunFolder::Saved> RunFolder::newest() {
       std::string changed;
       for (const auto& [name, value] : now)
         if (!may_change(name) && (!then.count(name) || then[name] != value))
-          changed += fmt::format(" {}: {} then, {} now;", name, then.count(name) ? then[name].dump() : "absent", value.dump());
+          changed +=
+              fmt::format(" {}: {} then, {} now;", name, then.count(name) ? then[name].dump() : "absent", value.dump());
       if (!changed.empty())
         throw UserError(ErrorKind::usage, folder_.string(), "the configuration changed since the checkpoint:" + changed,
                         "Resume with the old values (config.yaml in the run folder) or start a new run.");
@@ -137,11 +149,13 @@ std::optional<RunFolder::Saved> RunFolder::newest() {
       saved.folder = folder;
       saved.state.stage = json_string(json, "stage", where, ErrorKind::model);
       saved.state.epoch = static_cast<int>(json_integer(json, "epoch", where, ErrorKind::model, 0, INT32_MAX));
-      saved.state.step_in_epoch = static_cast<int>(json_integer(json, "step_in_epoch", where, ErrorKind::model, 0, INT32_MAX));
+      saved.state.step_in_epoch =
+          static_cast<int>(json_integer(json, "step_in_epoch", where, ErrorKind::model, 0, INT32_MAX));
       saved.state.step = json_integer(json, "step", where, ErrorKind::model, 0, INT64_MAX);
       saved.state.has_best = json_bool(json, "has_best", where, ErrorKind::model);
       saved.state.best = json_number(json, "best", where, ErrorKind::model);
-      saved.tokenizer_json = read_file(part_path(folder / "model", manifest.language.path) / "tokenizer.json", kMaxText, ErrorKind::model);
+      saved.tokenizer_json =
+          read_file(part_path(folder / "model", manifest.language.path) / "tokenizer.json", kMaxText, ErrorKind::model);
       saved.concepts = manifest.fusion.concepts;
       return saved;
     } catch (const UserError& error) {
@@ -157,8 +171,10 @@ std::optional<RunFolder::Saved> RunFolder::newest() {
 void RunFolder::load_model(const Saved& saved, NanoModel& model) {
   const SafeTensors file = SafeTensors::open(saved.folder / "training_state" / "weights.safetensors");
   TensorExpectation expectation;
-  const std::pair<ParamSet*, const char*> sets[] = {{&model.fusion.params, ""}, {&model.projector.params, ""},
-                                                    {&model.language.params, ""}, {&model.head.params, "head."},
+  const std::pair<ParamSet*, const char*> sets[] = {{&model.fusion.params, ""},
+                                                    {&model.projector.params, ""},
+                                                    {&model.language.params, ""},
+                                                    {&model.head.params, "head."},
                                                     {&model.average.params, "average."}};
   for (const auto& [set, prefix] : sets) set->expect(expectation, prefix);
   expectation.check(file);
@@ -172,7 +188,8 @@ void RunFolder::load_model(const Saved& saved, NanoModel& model) {
 void RunFolder::load_optimiser(const Saved& saved, AdamW& optimiser) {
   optimiser.load_state(SafeTensors::open(saved.folder / "training_state" / "optimizer.safetensors"));
   const fs::path file = saved.folder / "training_state" / "state.json";
-  optimiser.set_steps(json_integer(read_json(file, ErrorKind::model), "optimizer_steps", file.string(), ErrorKind::model, 0, INT64_MAX));
+  optimiser.set_steps(json_integer(read_json(file, ErrorKind::model), "optimizer_steps", file.string(),
+                                   ErrorKind::model, 0, INT64_MAX));
 }
 
 void RunFolder::log(const OrderedJson& line) {

@@ -20,8 +20,8 @@ class RunFolder {
   // Fresh run: refuses a folder that holds checkpoints (UserError(usage)); writes config.yaml.
   void start_fresh();
 
-  // What a checkpoint says, without the weights. Verified: a checkpoint whose files do not match their recorded sha256 is
-  // moved aside (renamed to *.bad), said so on stderr, and the one before is tried.
+  // What a checkpoint says, without the weights. Verified: a checkpoint whose files do not match their recorded sha256
+  // is moved aside (renamed to *.bad), said so on stderr, and the one before is tried.
   struct Saved {
     std::filesystem::path folder;
     TrainState state;

@@ -1,7 +1,7 @@
 #pragma once
 // In:  training data, the networks that a stage trains.
-// Out: the order of samples, the loss of a batch, validation figures. Everything random is f(seed, stream, epoch, sample).
-// Not here: the loop, optimiser, checkpoints (trainer.h).
+// Out: the order of samples, the loss of a batch, validation figures. Everything random is f(seed, stream, epoch,
+// sample). Not here: the loop, optimiser, checkpoints (trainer.h).
 
 #include <map>
 #include <span>

@@ -3,8 +3,8 @@
 
 namespace cp {
 
-CaptionStage::CaptionStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion, Projector& projector,
-                           Qwen2Net& language)
+CaptionStage::CaptionStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion,
+                           Projector& projector, Qwen2Net& language)
     : config_(config), data_(data), fusion_(fusion), projector_(projector), language_(language) {
   for (const std::string& instruction : instruction_templates("en"))
     prompts_.push_back(plain_prompt(data.tokenizer, instruction, kVisualTokens));
@@ -43,7 +43,8 @@ at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std
     const ViewText& text = item.texts[view];
     picks.push_back({pair, view});
     changed.push_back(item.record.changeflag);
-    for (int k = 0; k < config_.caption.captions_per_pair; ++k) captions.push_back(text.captions[rng.below(text.captions.size())]);
+    for (int k = 0; k < config_.caption.captions_per_pair; ++k)
+      captions.push_back(text.captions[rng.below(text.captions.size())]);
     for (std::int64_t c = 0; c < concepts; ++c) {
       const auto index = static_cast<std::size_t>(c);
       truth.data_ptr<float>()[static_cast<std::int64_t>(row) * concepts + c] = text.concepts[index];
@@ -51,7 +52,8 @@ at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std
       known.data_ptr<float>()[static_cast<std::int64_t>(row) * concepts + c] = told ? 1.f : 0.f;
     }
   }
-  const FeatureBatch a = gather_features(data_.train_features, picks, 0), b = gather_features(data_.train_features, picks, 1);
+  const FeatureBatch a = gather_features(data_.train_features, picks, 0),
+                     b = gather_features(data_.train_features, picks, 1);
   FusionOut fused;
   {
     at::NoGradGuard no_grad;
@@ -79,11 +81,14 @@ OrderedJson CaptionStage::validate() {
   for (std::size_t i = 0; i < data_.val.size(); ++i) {
     if (!data_.val[i].record.changeflag) continue;
     const std::vector<Pick> pick = {{i, 0}};
-    const FeatureBatch a = gather_features(data_.val_features, pick, 0), b = gather_features(data_.val_features, pick, 1);
+    const FeatureBatch a = gather_features(data_.val_features, pick, 0),
+                       b = gather_features(data_.val_features, pick, 1);
     const ProjectorOut projected = projector_.forward(a, b, fusion_.forward(a, b, false), false);
-    const at::Tensor visual = projector_.embeddings(projected.grid, at::ones({1}, at::kLong), projected.concepts.sigmoid());
+    const at::Tensor visual =
+        projector_.embeddings(projected.grid, at::ones({1}, at::kLong), projected.concepts.sigmoid());
     const auto& captions = data_.val[i].texts[0].captions;
-    sum += caption_loss(language_, prompt_embeddings(language_, prompts_[0], visual), captions, static_cast<int>(captions.size()), 0.0, false)
+    sum += caption_loss(language_, prompt_embeddings(language_, prompts_[0], visual), captions,
+                        static_cast<int>(captions.size()), 0.0, false)
                .item<double>();
     ++n;
   }

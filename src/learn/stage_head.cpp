@@ -24,7 +24,8 @@ HiddenBatch cache_hidden(const std::vector<TrainPair>& pairs, const FeatureCache
     for (const Pick& pick : batch) changed.push_back(pairs[pick.pair].record.changeflag);
     const FeatureBatch a = gather_features(features, batch, 0), b = gather_features(features, batch, 1);
     const ProjectorOut projected = projector.forward(a, b, fusion.forward(a, b, false), false);
-    const at::Tensor visual = projector.embeddings(projected.grid, at::tensor(changed, at::kLong), projected.concepts.sigmoid());
+    const at::Tensor visual =
+        projector.embeddings(projected.grid, at::tensor(changed, at::kLong), projected.concepts.sigmoid());
     KeyValues cache;
     const at::Tensor hidden = language.forward(prompt_embeddings(language, prompt, visual), cache, false);
     grid.push_back(hidden.slice(1, prompt.visual_begin, prompt.visual_begin + kGridTokens).clone());
@@ -36,8 +37,8 @@ HiddenBatch cache_hidden(const std::vector<TrainPair>& pairs, const FeatureCache
 
 }  // namespace
 
-HeadStage::HeadStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion, const Projector& projector,
-                     const Qwen2Net& language, HeadNet& head, HeadNet& average)
+HeadStage::HeadStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion,
+                     const Projector& projector, const Qwen2Net& language, HeadNet& head, HeadNet& average)
     : config_(config), data_(data), head_(head), average_(average) {
   const Prompt prompt = plain_prompt(data.tokenizer, instruction_templates("en").front(), kVisualTokens);
   train_ = cache_hidden(data.train, data.train_features, prompt, fusion, projector, language);
@@ -55,9 +56,9 @@ std::vector<std::size_t> HeadStage::order(int epoch) const {
   return order;
 }
 
-at::Tensor HeadStage::noise_loss(const HeadNet& head, const HiddenBatch& hidden, const std::vector<ActionTarget>& targets,
-                                 Stream stream_time, Stream stream_noise, int epoch, std::span<const std::size_t> samples,
-                                 bool training) {
+at::Tensor HeadStage::noise_loss(const HeadNet& head, const HiddenBatch& hidden,
+                                 const std::vector<ActionTarget>& targets, Stream stream_time, Stream stream_noise,
+                                 int epoch, std::span<const std::size_t> samples, bool training) {
   const int draws = config_.head.draws;
   const auto rows = static_cast<std::int64_t>(targets.size()) * draws;
   const at::Tensor clean = at::empty({rows, 3}), weight = at::empty({rows, 3}), noise = at::empty({rows, 3});
@@ -73,7 +74,8 @@ at::Tensor HeadStage::noise_loss(const HeadNet& head, const HiddenBatch& hidden,
       float* c = clean.data_ptr<float>() + row * 3;
       float* w = weight.data_ptr<float>() + row * 3;
       float* n = noise.data_ptr<float>() + row * 3;
-      c[0] = static_cast<float>(2 * target.x - 1), c[1] = static_cast<float>(2 * target.y - 1), c[2] = target.a ? 1.f : -1.f;
+      c[0] = static_cast<float>(2 * target.x - 1), c[1] = static_cast<float>(2 * target.y - 1),
+      c[2] = target.a ? 1.f : -1.f;
       w[0] = w[1] = point, w[2] = 1.f;
       for (int k = 0; k < 3; ++k) n[k] = static_cast<float>(normal.normal());
       t.data_ptr<std::int64_t>()[row] = static_cast<std::int64_t>(time.below(steps));
@@ -114,7 +116,9 @@ OrderedJson HeadStage::validate() {
     targets.push_back(data_.val[i].targets[0]);
     samples.push_back(1000000 + i);  // other draws than any training pair's
   }
-  const double loss = noise_loss(average_, val_, targets, Stream::diffusion_time, Stream::diffusion_noise, 0, samples, false).item<double>();
+  const double loss =
+      noise_loss(average_, val_, targets, Stream::diffusion_time, Stream::diffusion_noise, 0, samples, false)
+          .item<double>();
   return {{"monitor", loss}, {"noise_mse", loss}};
 }
 

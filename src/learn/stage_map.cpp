@@ -57,7 +57,8 @@ at::Tensor MapStage::loss(std::span<const std::size_t> batch, int epoch, std::ma
   }
   FeatureBatch a = gather_features(data_.train_features, picks, 0), b = gather_features(data_.train_features, picks, 1);
   // Order does not matter to "where" and "whether": swap half of the batches.
-  if (Rng(config_.seed, Stream::augment, static_cast<std::uint32_t>(epoch), 1000000 + batch.front()).chance(0.5)) std::swap(a, b);
+  if (Rng(config_.seed, Stream::augment, static_cast<std::uint32_t>(epoch), 1000000 + batch.front()).chance(0.5))
+    std::swap(a, b);
   const MapBatch label = labels(data_.train, picks);
   const FusionOut out = fusion_.forward(a, b, true);
   const at::Tensor map = map_loss(out.map, gather_maps(data_.train_features, picks), label.weight);
@@ -75,14 +76,16 @@ OrderedJson MapStage::validate() {
     std::vector<Pick> picks;
     for (std::size_t j = i; j < std::min(i + 16, data_.val.size()); ++j) picks.push_back({j, 0});
     const MapBatch label = labels(data_.val, picks);
-    const FusionOut out = fusion_.forward(gather_features(data_.val_features, picks, 0), gather_features(data_.val_features, picks, 1), false);
+    const FusionOut out = fusion_.forward(gather_features(data_.val_features, picks, 0),
+                                          gather_features(data_.val_features, picks, 1), false);
     const auto n = static_cast<double>(picks.size());
     map += n * map_loss(out.map, gather_maps(data_.val_features, picks), label.weight).item<double>();
     flag += n * at::binary_cross_entropy_with_logits(out.flag, label.flag, {}, {}, at::Reduction::Mean).item<double>();
     right += ((out.flag > 0).to(at::kFloat) == label.flag).sum().item<double>();
   }
   const auto n = static_cast<double>(data_.val.size());
-  return {{"monitor", (map + kFlagWeight * flag) / n}, {"map", map / n}, {"flag", flag / n}, {"flag_accuracy", right / n}};
+  return {
+      {"monitor", (map + kFlagWeight * flag) / n}, {"map", map / n}, {"flag", flag / n}, {"flag_accuracy", right / n}};
 }
 
 }  // namespace cp

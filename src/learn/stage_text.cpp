@@ -14,8 +14,9 @@ at::Tensor prompt_embeddings(const Qwen2Net& language, const Prompt& prompt, con
   return at::cat({all.slice(1, 0, prompt.visual_begin), visual, all.slice(1, prompt.visual_begin + count)}, 1);
 }
 
-at::Tensor caption_loss(const Qwen2Net& language, const at::Tensor& prompt, const std::vector<std::vector<int>>& captions,
-                        int per_prompt, double label_smoothing, bool training) {
+at::Tensor caption_loss(const Qwen2Net& language, const at::Tensor& prompt,
+                        const std::vector<std::vector<int>>& captions, int per_prompt, double label_smoothing,
+                        bool training) {
   constexpr std::int64_t kIgnore = -100;
   KeyValues cache;
   at::Tensor last = language.forward(prompt, cache, training).slice(1, -1);  // (B 1 D)
@@ -23,15 +24,19 @@ at::Tensor caption_loss(const Qwen2Net& language, const at::Tensor& prompt, cons
     cache = repeat_rows(cache, per_prompt);
     last = last.repeat_interleave(per_prompt, 0);
   }
-  const at::Tensor labels = pad_ids(captions, kIgnore);                                      // (B T)
-  const at::Tensor inputs = labels.slice(1, 0, -1).clamp_min(0);                             // padding comes last: causal attention never sees it
+  const at::Tensor labels = pad_ids(captions, kIgnore);           // (B T)
+  const at::Tensor inputs = labels.slice(1, 0, -1).clamp_min(0);  // padding comes last: causal attention never sees it
   const at::Tensor hidden = at::cat({last, language.forward(language.embed(inputs), cache, training)}, 1);
-  return at::cross_entropy_loss(language.logits(hidden).flatten(0, 1), labels.flatten(), {}, at::Reduction::Mean, kIgnore,
-                                label_smoothing);
+  return at::cross_entropy_loss(language.logits(hidden).flatten(0, 1), labels.flatten(), {}, at::Reduction::Mean,
+                                kIgnore, label_smoothing);
 }
 
 TextStage::TextStage(const TrainConfig& config, const TrainData& data, Qwen2Net& language, Projector& projector)
-    : config_(config), data_(data), language_(language), projector_(projector), prompt_(plain_prompt(data.tokenizer, "", 2)) {}
+    : config_(config),
+      data_(data),
+      language_(language),
+      projector_(projector),
+      prompt_(plain_prompt(data.tokenizer, "", 2)) {}
 
 void TextStage::add_parameters(AdamW& optimiser) {
   optimiser.add_group(language_.params, 1.0, "language.");
@@ -45,8 +50,8 @@ std::vector<std::size_t> TextStage::order(int epoch) const {
   return order;
 }
 
-at::Tensor TextStage::batch_loss(const std::vector<TrainData::TextItem>& items, std::span<const std::size_t> batch, int epoch,
-                                 bool training) {
+at::Tensor TextStage::batch_loss(const std::vector<TrainData::TextItem>& items, std::span<const std::size_t> batch,
+                                 int epoch, bool training) {
   const auto concepts = static_cast<std::int64_t>(data_.concepts.size());
   at::Tensor probabilities = at::zeros({static_cast<std::int64_t>(batch.size()), concepts});
   std::vector<std::int64_t> changed;

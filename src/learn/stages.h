@@ -26,7 +26,8 @@ class TextStage : public Stage {
   OrderedJson validate() override;
 
  private:
-  at::Tensor batch_loss(const std::vector<TrainData::TextItem>& items, std::span<const std::size_t> batch, int epoch, bool training);
+  at::Tensor batch_loss(const std::vector<TrainData::TextItem>& items, std::span<const std::size_t> batch, int epoch,
+                        bool training);
 
   const TrainConfig& config_;
   const TrainData& data_;
@@ -57,7 +58,8 @@ class MapStage : public Stage {
 // Projector and language model on real pairs; fusion is frozen.
 class CaptionStage : public Stage {
  public:
-  CaptionStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion, Projector& projector, Qwen2Net& language);
+  CaptionStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion, Projector& projector,
+               Qwen2Net& language);
   std::string name() const override { return "caption"; }
   const StageOptions& options() const override { return config_.caption; }
   void add_parameters(AdamW& optimiser) override;
@@ -89,21 +91,23 @@ class HeadStage : public Stage {
 
  private:
   at::Tensor noise_loss(const HeadNet& head, const HiddenBatch& hidden, const std::vector<ActionTarget>& targets,
-                        Stream stream_time, Stream stream_noise, int epoch, std::span<const std::size_t> samples, bool training);
+                        Stream stream_time, Stream stream_noise, int epoch, std::span<const std::size_t> samples,
+                        bool training);
 
   const TrainConfig& config_;
   const TrainData& data_;
   HeadNet& head_;
   HeadNet& average_;
-  at::Tensor alphas_;             // (T) accumulated
-  HiddenBatch train_, val_;       // rows: pair-major, then view
+  at::Tensor alphas_;        // (T) accumulated
+  HiddenBatch train_, val_;  // rows: pair-major, then view
 };
 
 // (B T D): the prompt's embeddings with the visual ones in their places; `visual` (B N D).
 at::Tensor prompt_embeddings(const Qwen2Net& language, const Prompt& prompt, const at::Tensor& visual);
 
 // Mean caption loss of `ids` (one row a caption, `per_prompt` captions for each prompt in a row); the end token counts.
-at::Tensor caption_loss(const Qwen2Net& language, const at::Tensor& prompt, const std::vector<std::vector<int>>& captions,
-                        int per_prompt, double label_smoothing, bool training);
+at::Tensor caption_loss(const Qwen2Net& language, const at::Tensor& prompt,
+                        const std::vector<std::vector<int>>& captions, int per_prompt, double label_smoothing,
+                        bool training);
 
 }  // namespace cp

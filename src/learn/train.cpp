@@ -26,7 +26,8 @@ constexpr std::size_t kPhase2 = 3;  // stages from here on belong to phase 2
 
 class Training {
  public:
-  Training(const TrainConfig& config, const TrainRequest& request) : config_(config), request_(request), run_(config.out, config) {}
+  Training(const TrainConfig& config, const TrainRequest& request)
+      : config_(config), request_(request), run_(config.out, config) {}
 
   int run() {
     std::optional<RunFolder::Saved> saved;
@@ -34,12 +35,15 @@ class Training {
       saved = run_.newest();
       if (!saved)
         throw UserError(ErrorKind::model, run_.path().string(), "no checkpoint to continue from.",
-                        request_.phase == 2 ? "Phase 2 needs phase 1's checkpoint: run with --phase 1 first." : "Start without --resume.");
-      std::fprintf(stderr, "continuing %s (stage %s, step %lld)\n", saved->folder.c_str(), saved->state.stage.c_str(), static_cast<long long>(saved->state.step));
+                        request_.phase == 2 ? "Phase 2 needs phase 1's checkpoint: run with --phase 1 first."
+                                            : "Start without --resume.");
+      std::fprintf(stderr, "continuing %s (stage %s, step %lld)\n", saved->folder.c_str(), saved->state.stage.c_str(),
+                   static_cast<long long>(saved->state.step));
     } else {
       run_.start_fresh();
     }
-    data_ = load_train_data(config_, saved ? saved->tokenizer_json : "", saved ? saved->concepts : std::vector<std::string>{});
+    data_ = load_train_data(config_, saved ? saved->tokenizer_json : "",
+                            saved ? saved->concepts : std::vector<std::string>{});
     model_ = std::make_unique<NanoModel>(config_, data_.tokenizer_json, data_.concepts);
     std::size_t first = 0;
     if (saved) {
@@ -70,11 +74,15 @@ class Training {
     const std::unique_ptr<Stage> stage = make_stage(name);
     AdamW optimiser(stage->optimiser());
     stage->add_parameters(optimiser);
-    if (saved) RunFolder::load_optimiser(*saved, optimiser);
-    else state_ = TrainState{name, 0, 0, state_.step, 0, false};
+    if (saved)
+      RunFolder::load_optimiser(*saved, optimiser);
+    else
+      state_ = TrainState{name, 0, 0, state_.step, 0, false};
     TrainHooks hooks;
     hooks.log = [&](const OrderedJson& line) { run_.log(line); };
-    hooks.save = [&](const TrainState& state, const AdamW& opt, bool is_best) { run_.save(state, opt, *model_, is_best); };
+    hooks.save = [&](const TrainState& state, const AdamW& opt, bool is_best) {
+      run_.save(state, opt, *model_, is_best);
+    };
     hooks.stop = [&] { return stop_asked(); };
     hooks.save_every = config_.save_every;
     if (stage->options().epochs > 0 && !train_stage(*stage, optimiser, state_, config_.seed, hooks)) return false;
@@ -93,10 +101,15 @@ class Training {
     if (!found) return false;
     model_->manifest.flag = found->flag;
     model_->manifest.region = found->region;
-    const OrderedJson line = {{"step", state_.step}, {"stage", "calibrate"}, {"pairs", found->pairs},
-                              {"flag_accuracy", found->flag_accuracy}, {"flag_nll", found->flag_nll},
-                              {"flag_bias", found->flag.bias}, {"flag_temperature", found->flag.temperature},
-                              {"region_threshold", found->region.threshold}, {"region_n", found->region.n}};
+    const OrderedJson line = {{"step", state_.step},
+                              {"stage", "calibrate"},
+                              {"pairs", found->pairs},
+                              {"flag_accuracy", found->flag_accuracy},
+                              {"flag_nll", found->flag_nll},
+                              {"flag_bias", found->flag.bias},
+                              {"flag_temperature", found->flag.temperature},
+                              {"region_threshold", found->region.threshold},
+                              {"region_n", found->region.n}};
     run_.log(line);
     std::fprintf(stderr, "calibrated on unseen scenes: %s\n", line.dump().c_str());
     return true;

@@ -15,8 +15,8 @@ struct TrainRequest {
   std::int64_t stop_after = 0;  // updates; then save and stop as a signal would (exit code 130). 0 = never
 };
 
-// Returns the exit code: 0 done, 130 or 143 stopped by a signal after saving. Progress and notes go to stderr, the path of
-// the last checkpoint's model to stdout. Throws UserError.
+// Returns the exit code: 0 done, 130 or 143 stopped by a signal after saving. Progress and notes go to stderr, the path
+// of the last checkpoint's model to stdout. Throws UserError.
 int run_training(const TrainConfig& config, const TrainRequest& request);
 
 }  // namespace cp

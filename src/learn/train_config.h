@@ -14,13 +14,13 @@ namespace cp {
 struct StageOptions {
   int epochs = 1;
   int batch_size = 16;
-  int accumulate = 1;            // micro-batches of batch_size summed into one update
-  double learning_rate = 1e-3;   // peak
+  int accumulate = 1;           // micro-batches of batch_size summed into one update
+  double learning_rate = 1e-3;  // peak
   int warmup_steps = 30;
-  double final_share = 0.01;     // of the peak rate, kept at the end of the cosine
+  double final_share = 0.01;  // of the peak rate, kept at the end of the cosine
   double weight_decay = 0.02;
   double beta2 = 0.999;
-  double clip = 1.0;             // joint gradient norm
+  double clip = 1.0;  // joint gradient norm
 
   template <class V>
   void fields(V& v) {
@@ -37,12 +37,12 @@ struct StageOptions {
 };
 
 struct CaptionOptions : StageOptions {
-  double projector_scale = 3.3;   // learning rate of the projector relative to the language model's
-  int captions_per_pair = 2;      // captions drawn for each pair and batch
+  double projector_scale = 3.3;  // learning rate of the projector relative to the language model's
+  int captions_per_pair = 2;     // captions drawn for each pair and batch
   double label_smoothing = 0.05;
-  double concept_weight = 3.0;    // weight of the concept loss
-  double unchanged_share = 0.5;   // share of the unchanged pairs seen in an epoch
-  double dropout = 0.1;           // in the language model
+  double concept_weight = 3.0;   // weight of the concept loss
+  double unchanged_share = 0.5;  // share of the unchanged pairs seen in an epoch
+  double dropout = 0.1;          // in the language model
 
   template <class V>
   void fields(V& v) {
@@ -63,7 +63,7 @@ struct HeadOptions : StageOptions {
   std::string spacing = "quadratic";
   int steps = 10;
   int samples = 64;
-  int draws = 8;                  // (t, noise) draws for each condition and batch
+  int draws = 8;  // (t, noise) draws for each condition and batch
   double dropout = 0.1;
   double ema = 0.99;
   double snap_sigma = 0.3;

@@ -28,9 +28,10 @@ std::vector<std::string> words_of(const std::string& caption) {
 
 // Words that name no thing: not concepts.
 const std::set<std::string>& stop_words() {
-  static const std::set<std::string> words = {"the", "a",    "an", "of", "is",    "are",  "have", "has", "been", "and", "in",
-                                              "on",  "to",   "with", "at", "by",  "which", "some", "that", "this", "it",
-                                              "its", "there", "be", "for", "was", "were", "from", "as",  "into"};
+  static const std::set<std::string> words = {"the",   "a",    "an",   "of",   "is", "are",  "have",  "has",
+                                              "been",  "and",  "in",   "on",   "to", "with", "at",    "by",
+                                              "which", "some", "that", "this", "it", "its",  "there", "be",
+                                              "for",   "was",  "were", "from", "as", "into"};
   return words;
 }
 
@@ -49,11 +50,13 @@ std::vector<std::string> choose_concepts(const std::vector<PairRecord>& records,
   for (const auto& [word, n] : counts) ranked.emplace_back(-n, word);
   std::sort(ranked.begin(), ranked.end());
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < ranked.size() && static_cast<int>(out.size()) < count; ++i) out.push_back(ranked[i].second);
+  for (std::size_t i = 0; i < ranked.size() && static_cast<int>(out.size()) < count; ++i)
+    out.push_back(ranked[i].second);
   return out;
 }
 
-std::vector<float> concept_shares(const std::vector<std::string>& captions, const std::map<std::string, std::size_t>& index) {
+std::vector<float> concept_shares(const std::vector<std::string>& captions,
+                                  const std::map<std::string, std::size_t>& index) {
   std::vector<float> shares(index.size(), 0.f);
   for (const std::string& caption : captions) {
     const std::vector<std::string> words = words_of(caption);
@@ -77,7 +80,8 @@ bool is_direction(const std::string& word) {
   return changed(turn) || changed(mirror);
 }
 
-// Views 0..7 are the eight turns and mirrors alone, so that the clean pictures are seen; later ones add everything else.
+// Views 0..7 are the eight turns and mirrors alone, so that the clean pictures are seen; later ones add everything
+// else.
 std::vector<View> make_views(const TrainConfig& config, std::size_t pair) {
   std::vector<View> views;
   for (int v = 0; v < config.views; ++v) {
@@ -90,9 +94,9 @@ std::vector<View> make_views(const TrainConfig& config, std::size_t pair) {
   return views;
 }
 
-TrainPair make_pair(const PairRecord& record, std::vector<View> views, const TrainConfig& config, const BpeTokenizer& tokenizer,
-                    const std::map<std::string, std::size_t>& concept_index, const Image& mask,
-                    const std::vector<Component>& components) {
+TrainPair make_pair(const PairRecord& record, std::vector<View> views, const TrainConfig& config,
+                    const BpeTokenizer& tokenizer, const std::map<std::string, std::size_t>& concept_index,
+                    const Image& mask, const std::vector<Component>& components) {
   TrainPair pair;
   pair.record = record;
   pair.views = std::move(views);
@@ -148,7 +152,8 @@ TrainData load_train_data(const TrainConfig& config, const std::string& tokenize
   const LevirIndex index = read_levir(config.data);
   const std::vector<PairRecord> train = pairs_of_split(index, "train"), val = pairs_of_split(index, "val");
   if (train.empty())
-    throw UserError(ErrorKind::data, config.data, "no pairs in split \"train\".", "Check the folder with `changepilot dataset check`.");
+    throw UserError(ErrorKind::data, config.data, "no pairs in split \"train\".",
+                    "Check the folder with `changepilot dataset check`.");
   const HeldOut held_out(val);
   std::vector<PairRecord> text_train = train, text_val;
   if (!config.text_data.empty()) {
@@ -192,7 +197,8 @@ TrainData load_train_data(const TrainConfig& config, const std::string& tokenize
   for (std::size_t i = 0; i < train.size(); ++i) {
     train_views.push_back(make_views(config, i));
     const Image mask = train[i].label.empty() ? Image() : read_mask(train[i].label);
-    data.train.push_back(make_pair(train[i], train_views.back(), config, data.tokenizer, concept_index, mask, find_components(mask)));
+    data.train.push_back(
+        make_pair(train[i], train_views.back(), config, data.tokenizer, concept_index, mask, find_components(mask)));
   }
   for (const PairRecord& record : val) {
     val_views.push_back({View{}});
@@ -210,7 +216,8 @@ TrainData load_train_data(const TrainConfig& config, const std::string& tokenize
 namespace {
 
 // Stacks one part of the picked rows: (B C S S) f32.
-at::Tensor gather(const FeatureCache& cache, const std::vector<Pick>& picks, std::size_t offset, at::IntArrayRef shape) {
+at::Tensor gather(const FeatureCache& cache, const std::vector<Pick>& picks, std::size_t offset,
+                  at::IntArrayRef shape) {
   std::vector<at::Tensor> rows;
   for (const Pick& pick : picks) {
     auto* data = const_cast<std::uint16_t*>(cache.row(pick.pair, pick.view) + offset);  // from_blob takes no const
@@ -234,7 +241,8 @@ at::Tensor gather_maps(const FeatureCache& cache, const std::vector<Pick>& picks
 at::Tensor pad_ids(const std::vector<std::vector<int>>& rows, int pad) {
   std::size_t longest = 0;
   for (const auto& row : rows) longest = std::max(longest, row.size());
-  at::Tensor out = at::full({static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(longest)}, pad, at::kLong);
+  at::Tensor out =
+      at::full({static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(longest)}, pad, at::kLong);
   auto* data = out.data_ptr<std::int64_t>();
   for (std::size_t i = 0; i < rows.size(); ++i) std::copy(rows[i].begin(), rows[i].end(), data + i * longest);
   return out;

@@ -27,9 +27,9 @@ struct TrainPair {
   PairRecord record;
   bool contradictory = false;  // flag against mask: captions and flag are used, mask and action target are not
   std::vector<View> views;
-  std::vector<ViewText> texts;          // one a view; empty captions: this view cannot say where
-  std::vector<ActionTarget> targets;    // one a view
-  std::string group;                    // scene
+  std::vector<ViewText> texts;        // one a view; empty captions: this view cannot say where
+  std::vector<ActionTarget> targets;  // one a view
+  std::string group;                  // scene
 };
 
 // One pair in one view, as an index into TrainData::train (or val with view 0).
@@ -54,7 +54,8 @@ struct TrainData {
   std::vector<TextItem> text, text_val;
 };
 
-// `tokenizer_json` and `concepts` empty: made from the captions; else those of the checkpoint that is continued are used.
+// `tokenizer_json` and `concepts` empty: made from the captions; else those of the checkpoint that is continued are
+// used.
 TrainData load_train_data(const TrainConfig& config, const std::string& tokenizer_json,
                           const std::vector<std::string>& concepts);
 

@@ -13,8 +13,8 @@
 namespace cp {
 namespace {
 
-constexpr int kLogEvery = 10;         // updates
-constexpr int kMaxBadUpdates = 3;     // not finite, in a row
+constexpr int kLogEvery = 10;      // updates
+constexpr int kMaxBadUpdates = 3;  // not finite, in a row
 
 // Dropout draws from torch's generator: its seed is a function of the update, so nothing has to be saved.
 void seed_update(std::uint64_t seed, const std::string& stage, std::int64_t step) {
@@ -26,7 +26,12 @@ void seed_update(std::uint64_t seed, const std::string& stage, std::int64_t step
 class Loop {
  public:
   Loop(Stage& stage, AdamW& optimiser, TrainState& state, std::uint64_t seed, const TrainHooks& hooks)
-      : stage_(stage), optimiser_(optimiser), state_(state), seed_(seed), hooks_(hooks), options_(stage.options()),
+      : stage_(stage),
+        optimiser_(optimiser),
+        state_(state),
+        seed_(seed),
+        hooks_(hooks),
+        options_(stage.options()),
         per_update_(static_cast<std::size_t>(options_.batch_size) * static_cast<std::size_t>(options_.accumulate)),
         per_epoch_(static_cast<std::int64_t>(stage.order(0).size() / per_update_)),
         total_(per_epoch_ * options_.epochs),
@@ -71,8 +76,10 @@ class Loop {
     std::map<std::string, double> parts;
     double loss = 0;
     for (int a = 0; a < options_.accumulate; ++a) {
-      const std::size_t first = static_cast<std::size_t>(state_.step_in_epoch) * per_update_ + static_cast<std::size_t>(a * options_.batch_size);
-      const at::Tensor part = stage_.loss({order.data() + first, static_cast<std::size_t>(options_.batch_size)}, state_.epoch, parts);
+      const std::size_t first = static_cast<std::size_t>(state_.step_in_epoch) * per_update_ +
+                                static_cast<std::size_t>(a * options_.batch_size);
+      const at::Tensor part =
+          stage_.loss({order.data() + first, static_cast<std::size_t>(options_.batch_size)}, state_.epoch, parts);
       (part / options_.accumulate).backward();
       loss += part.item<double>() / options_.accumulate;
     }
@@ -80,9 +87,10 @@ class Loop {
     const double rate = learning_rate(options_, step, total_);
     if (!std::isfinite(loss) || !std::isfinite(norm)) {
       if (++bad_ >= kMaxBadUpdates)
-        throw UserError(ErrorKind::numeric, fmt::format("{} step {}", stage_.name(), step),
-                        fmt::format("loss {} and gradient norm {} are not finite for {} updates in a row.", loss, norm, bad_),
-                        "Lower the learning rate; the last checkpoint is intact.");
+        throw UserError(
+            ErrorKind::numeric, fmt::format("{} step {}", stage_.name(), step),
+            fmt::format("loss {} and gradient norm {} are not finite for {} updates in a row.", loss, norm, bad_),
+            "Lower the learning rate; the last checkpoint is intact.");
       return;
     }
     bad_ = 0;
@@ -92,7 +100,7 @@ class Loop {
     progress_.advance(1, fmt::format("epoch {}/{} loss {:.4f}", state_.epoch + 1, options_.epochs, smooth_));
     if (hooks_.log && (step % kLogEvery == 0 || step + 1 == total_)) {
       OrderedJson line = {{"step", state_.step + 1}, {"stage", stage_.name()}, {"epoch", state_.epoch}, {"loss", loss},
-                          {"learning_rate", rate}, {"gradient_norm", norm}};
+                          {"learning_rate", rate},   {"gradient_norm", norm}};
       for (const auto& [name, value] : parts) line[name] = value;
       hooks_.log(line);
     }
@@ -136,7 +144,8 @@ class Loop {
 }  // namespace
 
 double learning_rate(const StageOptions& options, std::int64_t step, std::int64_t total) {
-  const double warm = options.warmup_steps > 0 ? std::min(1.0, static_cast<double>(step + 1) / options.warmup_steps) : 1.0;
+  const double warm =
+      options.warmup_steps > 0 ? std::min(1.0, static_cast<double>(step + 1) / options.warmup_steps) : 1.0;
   const double share = static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, total));
   const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * share));
   return options.learning_rate * warm * (options.final_share + (1 - options.final_share) * cosine);

@@ -14,7 +14,8 @@
 namespace cp {
 namespace {
 
-// Central differences with step 1e-5 have an error of about 1e-10 x the third derivative, and rounding of about 1e-11 / 1e-5.
+// Central differences with step 1e-5 have an error of about 1e-10 x the third derivative, and rounding of about 1e-11 /
+// 1e-5.
 constexpr double kStep = 1e-5, kRelative = 1e-5, kAbsolute = 1e-7;
 
 at::Tensor random(at::IntArrayRef shape, std::uint64_t n) {
@@ -132,8 +133,10 @@ TEST(Qwen2Net, CachedStepsEqualOnePass) {
   const at::Tensor x = random({2, 6, 16}, 1).to(at::kFloat);
   KeyValues whole_cache, cache;
   const at::Tensor whole = net.forward(x, whole_cache, false);
-  const at::Tensor first = net.forward(x.slice(1, 0, 4), cache, false), second = net.forward(x.slice(1, 4), cache, false);
-  EXPECT_TRUE(test::close("hidden", to_floats(at::cat({first, second}, 1)), to_floats(whole), test::Tol::rel(1e-5, "float32 sums in another order")));
+  const at::Tensor first = net.forward(x.slice(1, 0, 4), cache, false),
+                   second = net.forward(x.slice(1, 4), cache, false);
+  EXPECT_TRUE(test::close("hidden", to_floats(at::cat({first, second}, 1)), to_floats(whole),
+                          test::Tol::rel(1e-5, "float32 sums in another order")));
 }
 
 // Loshchilov and Hutter 2019, algorithm 2, in plain doubles.
@@ -153,7 +156,8 @@ TEST(AdamW, EqualsTheFormulaOverThreeSteps) {
     for (std::size_t i = 0; i < 3; ++i) {
       const double g = w[i] * w[i], lr = 0.02;
       m[i] = 0.9 * m[i] + 0.1 * g, v[i] = 0.999 * v[i] + 0.001 * g * g;
-      w[i] -= lr * 0.1 * w[i] + lr * (m[i] / (1 - std::pow(0.9, step))) / (std::sqrt(v[i] / (1 - std::pow(0.999, step))) + 1e-8);
+      w[i] -= lr * 0.1 * w[i] +
+              lr * (m[i] / (1 - std::pow(0.9, step))) / (std::sqrt(v[i] / (1 - std::pow(0.999, step))) + 1e-8);
     }
   }
   const std::vector<float> want(w.begin(), w.end());

@@ -26,7 +26,8 @@ struct Both {
   EngineAnswer engine;
 };
 
-Both run_both(const Session& session, const NanoModel& model, const Image& before, const Image& after, std::uint64_t seed) {
+Both run_both(const Session& session, const NanoModel& model, const Image& before, const Image& after,
+              std::uint64_t seed) {
   Both both;
   AnswerOptions options;
   options.seed = seed;
@@ -41,7 +42,8 @@ void expect_equal(const Both& b, const std::string& name) {
   EXPECT_TRUE(close(name + " embeddings", b.trace.embeddings, b.engine.embeddings, kFloat));
   EXPECT_TRUE(close(name + " hidden", b.trace.hidden, b.engine.hidden, kFloat));
   EXPECT_TRUE(close(name + " logits", b.trace.logits, b.engine.logits, kFloat));
-  EXPECT_TRUE(close(name + " samples", b.answer.samples, b.engine.samples, Tol::abs(2e-3, "ten denoising steps amplify float32 rounding")));
+  EXPECT_TRUE(close(name + " samples", b.answer.samples, b.engine.samples,
+                    Tol::abs(2e-3, "ten denoising steps amplify float32 rounding")));
   EXPECT_EQ(b.answer.caption, b.engine.caption) << name;
   EXPECT_EQ(b.answer.action.x, b.engine.x) << name;  // cells of the map: equal or another cell
   EXPECT_EQ(b.answer.action.y, b.engine.y) << name;
@@ -53,7 +55,8 @@ TEST(EngineParity, SyntheticPairsGetTheSameAnswers) {
   const NanoModel model = NanoModel::load(nano());
   for (int i = 0; i < 6; ++i) {
     const SynthPair pair = make_synth_pair(11, static_cast<std::uint64_t>(i));
-    expect_equal(run_both(session, model, pair.before, pair.after, static_cast<std::uint64_t>(i)), "synthetic " + std::to_string(i));
+    expect_equal(run_both(session, model, pair.before, pair.after, static_cast<std::uint64_t>(i)),
+                 "synthetic " + std::to_string(i));
   }
 }
 
@@ -64,7 +67,8 @@ TEST(EngineParity, RealValidationPairsGetTheSameAnswers) {
   const NanoModel model = NanoModel::load(nano());
   const std::vector<PairRecord> pairs = pairs_of_split(read_levir(data), "val");
   ASSERT_EQ(pairs.size(), 93u);
-  for (const PairRecord& pair : pairs) expect_equal(run_both(session, model, read_rgb(pair.before), read_rgb(pair.after), 0), pair.name);
+  for (const PairRecord& pair : pairs)
+    expect_equal(run_both(session, model, read_rgb(pair.before), read_rgb(pair.after), 0), pair.name);
 }
 
 TEST(EngineParity, ChangedWeightsAreSeen) {

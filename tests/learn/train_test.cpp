@@ -1,4 +1,5 @@
-// Whole training runs on synthetic pairs: a stopped and resumed run ends with the weights of one that was never stopped.
+// Whole training runs on synthetic pairs: a stopped and resumed run ends with the weights of one that was never
+// stopped.
 #include <fstream>
 #include <sstream>
 
@@ -29,7 +30,8 @@ TrainConfig tiny_config(const std::string& run) {
   c.out = (root / run).string();
   c.cache = (root / "cache").string();
   c.threads = 1, c.views = 2, c.folds = 0, c.seed = 3;
-  c.language.hidden_size = 32, c.language.layers = 2, c.language.intermediate_size = 48, c.language.vocabulary = 320, c.language.concepts = 10;
+  c.language.hidden_size = 32, c.language.layers = 2, c.language.intermediate_size = 48, c.language.vocabulary = 320,
+  c.language.concepts = 10;
   c.text.epochs = 1, c.text.batch_size = 8;
   c.map.epochs = 2, c.map.batch_size = 4;
   c.caption.epochs = 2, c.caption.batch_size = 2;
@@ -88,11 +90,20 @@ TEST(Training, PhasesRunOneByOneGiveTheSameWeights) {
 
 TEST(Training, MistakesAreNamed) {
   using test::throws_user_error;
-  EXPECT_TRUE(throws_user_error([] { run_training(tiny_config("empty"), {0, true, 0}); }, ErrorKind::model, {"no checkpoint"}));
-  EXPECT_TRUE(throws_user_error([] { run_training(uninterrupted(), {}); }, ErrorKind::usage, {"earlier run", "--resume"}));
+  EXPECT_TRUE(throws_user_error(
+      [] {
+        run_training(tiny_config("empty"), {0, true, 0});
+      },
+      ErrorKind::model, {"no checkpoint"}));
+  EXPECT_TRUE(
+      throws_user_error([] { run_training(uninterrupted(), {}); }, ErrorKind::usage, {"earlier run", "--resume"}));
   TrainConfig changed = uninterrupted();
   changed.caption.learning_rate = 5;
-  EXPECT_TRUE(throws_user_error([&] { run_training(changed, {0, true, 0}); }, ErrorKind::usage, {"caption.learning_rate", "changed"}));
+  EXPECT_TRUE(throws_user_error(
+      [&] {
+        run_training(changed, {0, true, 0});
+      },
+      ErrorKind::usage, {"caption.learning_rate", "changed"}));
   TrainConfig large = tiny_config("large");
   large.map.batch_size = 1000;
   EXPECT_TRUE(throws_user_error([&] { run_training(large, {}); }, ErrorKind::usage, {"map.batch_size", "1000"}));

@@ -55,7 +55,8 @@ template <class T>
   } catch (const UserError& error) {
     const std::string text = error.what();
     if (error.kind() != kind)
-      return ::testing::AssertionFailure() << "exit code " << error.exit_code() << ", wanted " << static_cast<int>(kind) << ": " << text;
+      return ::testing::AssertionFailure()
+             << "exit code " << error.exit_code() << ", wanted " << static_cast<int>(kind) << ": " << text;
     for (const char* part : parts)
       if (text.find(part) == std::string::npos)
         return ::testing::AssertionFailure() << "message lacks \"" << part << "\": " << text;

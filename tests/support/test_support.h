@@ -33,7 +33,7 @@ struct Tol {
 ::testing::AssertionResult throws_user_error(const std::function<void()>& call, ErrorKind kind,
                                              std::initializer_list<const char*> parts);
 
-std::filesystem::path golden(const std::string& relative);   // tests/golden/...
+std::filesystem::path golden(const std::string& relative);  // tests/golden/...
 std::filesystem::path source_dir();
 // Folder of the research data ("levir-mini", ...); empty path when it is not on this machine.
 std::filesystem::path research_data(const std::string& name);
@@ -42,6 +42,6 @@ std::filesystem::path fresh_folder(const std::string& name);
 
 }  // namespace cp::test
 
-#define CP_SKIP_WITHOUT_DATA(variable, name)                                          \
-  const std::filesystem::path variable = ::cp::test::research_data(name);             \
+#define CP_SKIP_WITHOUT_DATA(variable, name)                              \
+  const std::filesystem::path variable = ::cp::test::research_data(name); \
   if (variable.empty()) GTEST_SKIP() << "research data \"" << (name) << "\" is not here (set CP_DATA_DIR)"

@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> args(argv + 1, argv + argc);
   try {
     if (!args.empty() && args[0] == "train") return cp::run_train({args.begin() + 1, args.end()});
-    throw cp::UserError(cp::ErrorKind::usage, "changepilot-learn", "wanted the command \"train\".", "Run `changepilot train --help`.");
+    throw cp::UserError(cp::ErrorKind::usage, "changepilot-learn", "wanted the command \"train\".",
+                        "Run `changepilot train --help`.");
   } catch (const cp::UserError& error) {
     std::fprintf(stderr, "changepilot: %s\n", error.what());
     return error.exit_code();
