@@ -111,7 +111,14 @@ TEST(BeamSearch, FindsWhatGreedyMisses) {
   EXPECT_NEAR(found[0].score, std::log(0.24), 1e-6);
 }
 
-TEST(BeamSearch, CountsTheEndTokenInTheLength) { EXPECT_NEAR(toy(2, 1)[0].score, std::log(0.24) / 2, 1e-6); }
+// Per token, 0 1 end (0.6 x 0.3 x 0.8 over three) beats 1 end (0.3 x 0.8 over two), which alone would win.
+TEST(BeamSearch, CountsTheEndTokenInTheLength) {
+  const std::vector<Hypothesis> found = toy(2, 1);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].tokens, (std::vector<int>{0, 1, 2}));
+  EXPECT_NEAR(found[0].score, std::log(0.144) / 3, 1e-6);
+  EXPECT_NEAR(found[1].score, std::log(0.24) / 2, 1e-6);
+}
 
 TEST(BeamSearch, StopsAtTheLimitWithWhatItHas) {
   for (const Hypothesis& h : toy(2, 0, 1)) EXPECT_EQ(h.tokens.size(), 1u);
