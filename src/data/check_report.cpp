@@ -106,9 +106,9 @@ std::string report_text(const DatasetReport& report, int list_limit) {
   add_list(text, "Changed pairs with an empty mask", report.unmarked, std::min(list_limit, 5));
   if (!report.unmarked.empty())
     text +=
-        "  No fault: masks mark buildings (and roads) only, the captions may speak of trees. Captions, flag and mask "
-        "are\n"
-        "  used; there is no point to learn.\n";
+        "  No fault: masks mark buildings (and roads) only, the captions may speak of trees. Captions and flag are "
+        "used;\n"
+        "  the change map does not learn from the empty mask, and there is no point to learn.\n";
   add_list(text, "Warnings", lines_of(report.warnings), list_limit);
   text += fmt::format("\n{}: {} files read in {:.1f} s.\n", report.usable() ? "Usable" : "Not usable",
                       report.files_read, report.seconds);

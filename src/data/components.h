@@ -48,7 +48,7 @@ ActionTarget make_action_target(const Image& mask, const std::vector<Component>&
 // changed pair with an empty mask (a tree was felled) is no contradiction; an unchanged pair with a marked change is
 // one. What training and scoring do with each:
 //   agrees       everything is used
-//   unmarked     flag 1, empty mask: captions, flag and mask are used; there is no point to learn
+//   unmarked     flag 1, empty mask: captions and flag are used; the map does not learn from it, there is no point
 //   contradicts  flag 0, marked change: captions and flag are used, the mask and the action target are not
 enum class Agreement { agrees, unmarked, contradicts };
 Agreement flag_against_mask(int changeflag, bool mask_is_empty);

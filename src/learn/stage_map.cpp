@@ -26,7 +26,7 @@ MapBatch labels(const std::vector<TrainPair>& pairs, const std::vector<Pick>& pi
   std::vector<float> flag, weight;
   for (const Pick& pick : picks) {
     flag.push_back(static_cast<float>(pairs[pick.pair].record.changeflag));
-    weight.push_back(pairs[pick.pair].contradictory || pairs[pick.pair].record.label.empty() ? 0.f : 1.f);
+    weight.push_back(pairs[pick.pair].mask_disagrees || pairs[pick.pair].record.label.empty() ? 0.f : 1.f);
   }
   return {at::tensor(flag), at::tensor(weight)};
 }

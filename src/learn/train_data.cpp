@@ -101,7 +101,7 @@ TrainPair make_pair(const PairRecord& record, std::vector<View> views, const Tra
   pair.record = record;
   pair.views = std::move(views);
   pair.group = scene_group(record.name);
-  pair.contradictory = mask.width > 0 && (record.changeflag == 1) != !components.empty();
+  pair.mask_disagrees = mask.width > 0 && flag_against_mask(record.changeflag, components.empty()) != Agreement::agrees;
   const ActionTarget whole = make_action_target(mask, components, parse_target(config.head.target), record.changeflag);
   for (const View& view : pair.views) {
     ViewText text;
@@ -116,7 +116,7 @@ TrainPair make_pair(const PairRecord& record, std::vector<View> views, const Tra
     const Point p = apply_view(Point{whole.x, whole.y}, view);
     target.x = p.x;
     target.y = p.y;
-    target.has_point = whole.has_point && !pair.contradictory && p.x >= 0 && p.x < 1 && p.y >= 0 && p.y < 1;
+    target.has_point = whole.has_point && !pair.mask_disagrees && p.x >= 0 && p.x < 1 && p.y >= 0 && p.y < 1;
     pair.targets.push_back(target);
   }
   return pair;

@@ -25,7 +25,8 @@ struct ViewText {
 
 struct TrainPair {
   PairRecord record;
-  bool contradictory = false;  // flag against mask: captions and flag are used, mask and action target are not
+  bool mask_disagrees =
+      false;  // flag_against_mask() is not `agrees`: captions and flag are used, mask and point are not
   std::vector<View> views;
   std::vector<ViewText> texts;        // one a view; empty captions: this view cannot say where
   std::vector<ActionTarget> targets;  // one a view
