@@ -1,0 +1,140 @@
+#include "formats/qwen2_config.h"
+
+#include "core/json.h"
+#include "support/test_support.h"
+
+namespace cp {
+namespace {
+
+// As transformers 4 writes it for Qwen2.5-0.5B.
+Json old_spelling() {
+  return {{"architectures", {"Qwen2ForCausalLM"}},
+          {"attention_dropout", 0.0},
+          {"bos_token_id", 151643},
+          {"eos_token_id", 151643},
+          {"hidden_act", "silu"},
+          {"hidden_size", 896},
+          {"initializer_range", 0.02},
+          {"intermediate_size", 4864},
+          {"max_position_embeddings", 32768},
+          {"max_window_layers", 24},
+          {"model_type", "qwen2"},
+          {"num_attention_heads", 14},
+          {"num_hidden_layers", 24},
+          {"num_key_value_heads", 2},
+          {"rms_norm_eps", 1e-06},
+          {"rope_theta", 1000000.0},
+          {"sliding_window", 32768},
+          {"tie_word_embeddings", true},
+          {"torch_dtype", "bfloat16"},
+          {"use_cache", true},
+          {"use_sliding_window", false},
+          {"vocab_size", 151936}};
+}
+
+Qwen2Config parse(const Json& json) { return parse_qwen2_config(json.dump(), "config.json"); }
+
+TEST(Qwen2Config, OldSpellingIsRead) {
+  const Qwen2Config config = parse(old_spelling());
+  EXPECT_EQ(config.hidden_size, 896);
+  EXPECT_EQ(config.num_attention_heads, 14);
+  EXPECT_EQ(config.num_key_value_heads, 2);
+  EXPECT_EQ(config.head_dim, 64);
+  EXPECT_EQ(config.rope_theta, 1e6);
+  EXPECT_EQ(config.dtype, "bfloat16");
+  EXPECT_EQ(config.eos_token_ids, std::vector<int>{151643});
+}
+
+TEST(Qwen2Config, NewSpellingGivesTheSame) {
+  Json json = old_spelling();
+  json.erase("rope_theta");
+  json["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 1e6}};
+  EXPECT_EQ(parse(json).rope_theta, 1e6);
+  json["rope_theta"] = 1e6;  // both, agreeing
+  EXPECT_EQ(parse(json).rope_theta, 1e6);
+  json["rope_theta"] = 1e4;
+  EXPECT_TRUE(test::throws_user_error([&] { parse(json); }, ErrorKind::model, {"rope_theta", "10000"}));
+}
+
+TEST(Qwen2Config, AbsentKeysTakeTransformersDefaults) {
+  Json json = old_spelling();
+  for (const char* key : {"num_key_value_heads", "rope_theta", "rms_norm_eps", "tie_word_embeddings", "hidden_act",
+                          "torch_dtype", "max_position_embeddings", "eos_token_id", "use_sliding_window"})
+    json.erase(key);
+  const Qwen2Config config = parse(json);
+  EXPECT_EQ(config.num_key_value_heads, 14);
+  EXPECT_EQ(config.rope_theta, 10000);
+  EXPECT_EQ(config.rms_norm_eps, 1e-6);
+  EXPECT_FALSE(config.tie_word_embeddings);
+  EXPECT_EQ(config.max_position_embeddings, 32768);
+  EXPECT_TRUE(config.eos_token_ids.empty());
+}
+
+struct Kind {
+  const char* key;
+  Json value;  // discarded: the key is removed
+  const char* message;
+};
+
+TEST(Qwen2Config, WhatWouldComputeSomethingElseIsRefusedByName) {
+  const std::vector<Kind> kinds = {
+      {"model_type", "llama", "llama"},
+      {"model_type", Json::value_t::discarded, "is missing"},
+      {"hidden_act", "gelu", "gelu"},
+      {"rope_scaling", {{"type", "yarn"}, {"factor", 4.0}}, "not supported"},
+      {"rope_parameters", {{"rope_type", "yarn"}, {"rope_theta", 1e6}}, "yarn"},
+      {"rope_parameters", {{"rope_type", "default"}, {"factor", 4.0}}, "factor"},
+      {"use_sliding_window", true, "sliding-window"},
+      {"layer_types", {"full_attention", "sliding_attention"}, "sliding_attention"},
+      {"quantization_config", {{"quant_method", "gptq"}}, "not supported"},
+      {"hidden_size", Json::value_t::discarded, "is missing"},
+      {"hidden_size", 0, "found 0"},
+      {"hidden_size", -896, "found -896"},
+      {"hidden_size", 896.5, "whole number"},
+      {"hidden_size", "896", "whole number"},
+      {"hidden_size", 900, "num_attention_heads"},
+      {"num_hidden_layers", 100000, "100000"},
+      {"num_attention_heads", 0, "found 0"},
+      {"num_key_value_heads", 3, "divisor"},
+      {"num_key_value_heads", 28, "found 28"},
+      {"intermediate_size", nullptr, "intermediate_size"},
+      {"vocab_size", UINT64_MAX, "vocab_size"},
+      {"head_dim", 63, "even"},
+      {"rope_theta", 0, "rope_theta"},
+      {"rms_norm_eps", "1e-6", "rms_norm_eps"},
+      {"tie_word_embeddings", 1, "tie_word_embeddings"},
+      {"eos_token_id", {1, "x"}, "eos_token_id"},
+  };
+  EXPECT_GE(kinds.size(), 25u);
+  for (const Kind& kind : kinds) {
+    Json json = old_spelling();
+    if (kind.value.is_discarded())
+      json.erase(kind.key);
+    else
+      json[kind.key] = kind.value;
+    EXPECT_TRUE(test::throws_user_error([&] { parse(json); }, ErrorKind::model, {"config.json", kind.message}))
+        << kind.key << " " << kind.message;
+  }
+}
+
+TEST(Qwen2Config, ComesBackAsItWas) {
+  const auto path = test::fresh_folder("qwen2") / "config.json";
+  Qwen2Config config = parse(old_spelling());
+  config.eos_token_ids = {7, 9};
+  config.rope_theta = 12345.5;
+  config.head_dim = 32;
+  write_qwen2_config(path, config);
+  const Qwen2Config read = read_qwen2_config(path);
+  EXPECT_EQ(read.rope_theta, config.rope_theta);
+  EXPECT_EQ(read.head_dim, 32);
+  EXPECT_EQ(read.eos_token_ids, config.eos_token_ids);
+  EXPECT_EQ(read.intermediate_size, config.intermediate_size);
+  EXPECT_EQ(read.tie_word_embeddings, config.tie_word_embeddings);
+  config.num_key_value_heads = 3;
+  EXPECT_TRUE(
+      test::throws_user_error([&] { write_qwen2_config(path, config); }, ErrorKind::model, {"num_key_value_heads"}));
+  EXPECT_EQ(read_qwen2_config(path).num_key_value_heads, 2);
+}
+
+}  // namespace
+}  // namespace cp
