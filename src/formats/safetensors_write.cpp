@@ -1,5 +1,5 @@
 // In:  float32 values with names, shapes and the dtype to store.
-// Out: a safetensors file, byte for byte as the reference writer (safetensors 0.4 to 0.7) lays it out.
+// Out: a safetensors file, byte for byte as the reference writer (safetensors 0.8.0) lays it out.
 // Not here: reading (safetensors.cpp).
 
 #include <algorithm>
