@@ -44,6 +44,9 @@ class Guard {
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& where, ErrorKind kind) {
+  // The parser takes a NUL byte for the end of the text, whatever follows it.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos)
+    throw UserError(kind, where, fmt::format("not valid JSON: NUL byte at offset {}.", nul), "");
   Guard guard(where, kind);
   try {
     return Json::parse(text.begin(), text.end(),

@@ -49,6 +49,12 @@ TEST(JsonText, MembersAreCheckedForPresenceTypeAndRange) {
   EXPECT_TRUE(refuses([&] { json_bool(Json::array(), "i", "x", ErrorKind::data); }, {"wanted an object"}));
 }
 
+TEST(JsonText, WhatStandsBehindANulByteIsNotIgnored) {
+  using namespace std::string_literals;
+  EXPECT_TRUE(throws_user_error([] { parse("{}\0garbage"s); }, ErrorKind::model, {"NUL byte at offset 2"}));
+  EXPECT_TRUE(throws_user_error([] { parse("{}\0"s); }, ErrorKind::model, {"NUL byte at offset 2"}));
+}
+
 TEST(JsonText, FilesAreReadWithinTheirLimit) {
   const auto path = test::fresh_folder("json") / "a.json";
   write_file_durable(path, "{\"a\": [1, 2]}");
