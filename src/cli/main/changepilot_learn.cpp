@@ -1,9 +1,8 @@
 // changepilot-learn: what needs LibTorch. `changepilot train ...` hands over to it.
-#include <cstdio>
-#include <exception>
 #include <string>
 #include <vector>
 
+#include "cli/app.h"
 #include "cli/parse.h"
 #include "core/error.h"
 #include "learn/train.h"
@@ -44,19 +43,10 @@ int run_train(const std::vector<std::string>& args) {
 }  // namespace cp
 
 int main(int argc, char** argv) {
-  std::vector<std::string> args(argv + 1, argv + argc);
-  try {
+  return cp::run_guarded([&] {
+    const std::vector<std::string> args(argv + 1, argv + argc);
     if (!args.empty() && args[0] == "train") return cp::run_train({args.begin() + 1, args.end()});
     throw cp::UserError(cp::ErrorKind::usage, "changepilot-learn", "wanted the command \"train\".",
                         "Run `changepilot train --help`.");
-  } catch (const cp::UserError& error) {
-    std::fprintf(stderr, "changepilot: %s\n", error.what());
-    return error.exit_code();
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "changepilot: out of memory. Use a smaller batch_size or fewer views.\n");
-    return static_cast<int>(cp::ErrorKind::memory);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "changepilot: %s\nThis is a bug in ChangePilot.\n", error.what());
-    return cp::kBugExitCode;
-  }
+  });
 }
