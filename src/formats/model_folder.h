@@ -1,7 +1,7 @@
 #pragma once
 // In:  changepilot.json of a model folder: its parts, switches, calibration, and the sha256 of its files.
 // Out: a ModelManifest whose every field was checked; the same written durably; files compared with their hashes.
-// Not here: the parts themselves (safetensors.h, qwen2_config.h, text/), what a switch does (runtime/, diffusion/).
+// Not here: the parts themselves (safetensors.h, language_config.h, text/), what a switch does (runtime/, diffusion/).
 
 #include <filesystem>
 #include <map>

@@ -1,7 +1,7 @@
 #pragma once
 // In:  vision features of both images at strides 8, 16, 32.
 // Out: change map logits, change flag logit, fused features; visual embeddings and concept logits (docs/nano.md 2 and
-// 3). Not here: the vision encoder (runtime/, frozen), the language model (qwen2_net.h).
+// 3). Not here: the vision encoder (runtime/, frozen), the language model (language_net.h).
 
 #include "learn/params.h"
 

@@ -35,8 +35,8 @@ ModelManifest make_manifest(const TrainConfig& config, std::vector<std::string> 
   return m;
 }
 
-Qwen2Config make_language(const TrainConfig& config, const BpeTokenizer& tokenizer) {
-  Qwen2Config c;
+LanguageConfig make_language(const TrainConfig& config, const BpeTokenizer& tokenizer) {
+  LanguageConfig c;
   c.hidden_size = config.language.hidden_size;
   c.num_hidden_layers = config.language.layers;
   c.num_attention_heads = config.language.heads;
@@ -55,7 +55,7 @@ void write_json(const fs::path& path, const OrderedJson& json) { write_file_dura
 
 }  // namespace
 
-NanoModel::NanoModel(ModelManifest m, std::string tokenizer_text, const Qwen2Config& config, std::uint64_t seed,
+NanoModel::NanoModel(ModelManifest m, std::string tokenizer_text, const LanguageConfig& config, std::uint64_t seed,
                      double dropout)
     : manifest(std::move(m)),
       tokenizer_json(std::move(tokenizer_text)),
@@ -75,7 +75,7 @@ NanoModel NanoModel::load(const fs::path& folder) {
   ModelManifest manifest = read_manifest(folder);
   const fs::path language_folder = part_path(folder, manifest.language.path);
   NanoModel model(std::move(manifest), read_file(language_folder / "tokenizer.json", kMaxPart, ErrorKind::model),
-                  read_qwen2_config(language_folder / "config.json"), 0, 0.0);
+                  read_language_config(language_folder / "config.json"), 0, 0.0);
   const auto load = [](const SafeTensors& file, std::initializer_list<ParamSet*> sets) {
     TensorExpectation expectation;
     for (const ParamSet* set : sets) set->expect(expectation);
@@ -109,7 +109,7 @@ void NanoModel::save(const fs::path& folder, const fs::path& vision_folder) cons
                                              {"num_beams", m.decoding.beams},
                                              {"length_penalty", m.decoding.length_penalty},
                                              {"early_stopping", true}});
-  write_qwen2_config(lm / "config.json", language.config());
+  write_language_config(lm / "config.json", language.config());
 
   std::vector<TensorToWrite> tensors;
   language.params.append_to(tensors, DType::f16);

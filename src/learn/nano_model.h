@@ -1,14 +1,14 @@
 #pragma once
 // In:  a configuration, a vocabulary, concept words; or a model folder.
 // Out: all networks of a model with their manifest; written as a model folder (fp16) or restored from one.
-// Not here: training state (run_folder.h), the arithmetic (fusion_net.h, qwen2_net.h, head_net.h).
+// Not here: training state (run_folder.h), the arithmetic (fusion_net.h, language_net.h, head_net.h).
 
 #include <filesystem>
 
 #include "formats/model_folder.h"
 #include "learn/fusion_net.h"
 #include "learn/head_net.h"
-#include "learn/qwen2_net.h"
+#include "learn/language_net.h"
 #include "learn/train_config.h"
 #include "text/bpe_tokenizer.h"
 
@@ -28,11 +28,12 @@ struct NanoModel {
   BpeTokenizer tokenizer;
   FusionNet fusion;
   Projector projector;
-  Qwen2Net language;
+  LanguageNet language;
   HeadNet head, average;
 
  private:
-  NanoModel(ModelManifest m, std::string tokenizer_text, const Qwen2Config& config, std::uint64_t seed, double dropout);
+  NanoModel(ModelManifest m, std::string tokenizer_text, const LanguageConfig& config, std::uint64_t seed,
+            double dropout);
 };
 
 }  // namespace cp

@@ -2,7 +2,7 @@
 // In:  names, shapes and initial distributions of weights.
 // Out: a named set of tensors with the usual layers applied by name, so that a weight's name in the code is its name in
 //      the file (docs/nano.md).
-// Not here: networks (fusion_net.h, qwen2_net.h, head_net.h), optimisation (adamw.h).
+// Not here: networks (fusion_net.h, language_net.h, head_net.h), optimisation (adamw.h).
 
 #include <map>
 #include <string>

@@ -4,7 +4,7 @@
 namespace cp {
 
 CaptionStage::CaptionStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion,
-                           Projector& projector, Qwen2Net& language)
+                           Projector& projector, LanguageNet& language)
     : config_(config), data_(data), fusion_(fusion), projector_(projector), language_(language) {
   for (const std::string& instruction : instruction_templates("en"))
     prompts_.push_back(plain_prompt(data.tokenizer, instruction, kVisualTokens));

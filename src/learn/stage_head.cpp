@@ -11,7 +11,7 @@ constexpr std::size_t kCacheBatch = 32;
 
 // Hidden states of every (pair, view) under the frozen networks, with the true flag and the default instruction.
 HiddenBatch cache_hidden(const std::vector<TrainPair>& pairs, const FeatureCache& features, const Prompt& prompt,
-                         const FusionNet& fusion, const Projector& projector, const Qwen2Net& language) {
+                         const FusionNet& fusion, const Projector& projector, const LanguageNet& language) {
   at::NoGradGuard no_grad;
   std::vector<Pick> picks;
   for (std::size_t i = 0; i < pairs.size(); ++i)
@@ -38,7 +38,7 @@ HiddenBatch cache_hidden(const std::vector<TrainPair>& pairs, const FeatureCache
 }  // namespace
 
 HeadStage::HeadStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion,
-                     const Projector& projector, const Qwen2Net& language, HeadNet& head, HeadNet& average)
+                     const Projector& projector, const LanguageNet& language, HeadNet& head, HeadNet& average)
     : config_(config), data_(data), head_(head), average_(average) {
   const Prompt prompt = plain_prompt(data.tokenizer, instruction_templates("en").front(), kVisualTokens);
   train_ = cache_hidden(data.train, data.train_features, prompt, fusion, projector, language);

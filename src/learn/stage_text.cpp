@@ -6,7 +6,7 @@
 
 namespace cp {
 
-at::Tensor prompt_embeddings(const Qwen2Net& language, const Prompt& prompt, const at::Tensor& visual) {
+at::Tensor prompt_embeddings(const LanguageNet& language, const Prompt& prompt, const at::Tensor& visual) {
   const std::int64_t batch = visual.size(0), count = visual.size(1);
   CP_CHECK(count == prompt.visual_count, "visual embeddings and places in the prompt disagree");
   std::vector<std::int64_t> ids(prompt.ids.begin(), prompt.ids.end());
@@ -14,7 +14,7 @@ at::Tensor prompt_embeddings(const Qwen2Net& language, const Prompt& prompt, con
   return at::cat({all.slice(1, 0, prompt.visual_begin), visual, all.slice(1, prompt.visual_begin + count)}, 1);
 }
 
-at::Tensor caption_loss(const Qwen2Net& language, const at::Tensor& prompt,
+at::Tensor caption_loss(const LanguageNet& language, const at::Tensor& prompt,
                         const std::vector<std::vector<int>>& captions, int per_prompt, double label_smoothing,
                         bool training) {
   constexpr std::int64_t kIgnore = -100;
@@ -31,7 +31,7 @@ at::Tensor caption_loss(const Qwen2Net& language, const at::Tensor& prompt,
                                 kIgnore, label_smoothing);
 }
 
-TextStage::TextStage(const TrainConfig& config, const TrainData& data, Qwen2Net& language, Projector& projector)
+TextStage::TextStage(const TrainConfig& config, const TrainData& data, LanguageNet& language, Projector& projector)
     : config_(config),
       data_(data),
       language_(language),

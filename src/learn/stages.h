@@ -7,7 +7,7 @@
 
 #include "learn/fusion_net.h"
 #include "learn/head_net.h"
-#include "learn/qwen2_net.h"
+#include "learn/language_net.h"
 #include "learn/stage.h"
 #include "learn/train_data.h"
 #include "text/template.h"
@@ -17,7 +17,7 @@ namespace cp {
 // The language model alone: captions given change flag and concepts, no image.
 class TextStage : public Stage {
  public:
-  TextStage(const TrainConfig& config, const TrainData& data, Qwen2Net& language, Projector& projector);
+  TextStage(const TrainConfig& config, const TrainData& data, LanguageNet& language, Projector& projector);
   std::string name() const override { return "text"; }
   const StageOptions& options() const override { return config_.text; }
   void add_parameters(AdamW& optimiser) override;
@@ -31,7 +31,7 @@ class TextStage : public Stage {
 
   const TrainConfig& config_;
   const TrainData& data_;
-  Qwen2Net& language_;
+  LanguageNet& language_;
   Projector& projector_;
   Prompt prompt_;
 };
@@ -59,7 +59,7 @@ class MapStage : public Stage {
 class CaptionStage : public Stage {
  public:
   CaptionStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion, Projector& projector,
-               Qwen2Net& language);
+               LanguageNet& language);
   std::string name() const override { return "caption"; }
   const StageOptions& options() const override { return config_.caption; }
   void add_parameters(AdamW& optimiser) override;
@@ -72,7 +72,7 @@ class CaptionStage : public Stage {
   const TrainData& data_;
   const FusionNet& fusion_;
   Projector& projector_;
-  Qwen2Net& language_;
+  LanguageNet& language_;
   std::vector<Prompt> prompts_;
 };
 
@@ -80,7 +80,7 @@ class CaptionStage : public Stage {
 class HeadStage : public Stage {
  public:
   HeadStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion, const Projector& projector,
-            const Qwen2Net& language, HeadNet& head, HeadNet& average);
+            const LanguageNet& language, HeadNet& head, HeadNet& average);
   std::string name() const override { return "head"; }
   const StageOptions& options() const override { return config_.head; }
   void add_parameters(AdamW& optimiser) override;
@@ -103,10 +103,10 @@ class HeadStage : public Stage {
 };
 
 // (B T D): the prompt's embeddings with the visual ones in their places; `visual` (B N D).
-at::Tensor prompt_embeddings(const Qwen2Net& language, const Prompt& prompt, const at::Tensor& visual);
+at::Tensor prompt_embeddings(const LanguageNet& language, const Prompt& prompt, const at::Tensor& visual);
 
 // Mean caption loss of `ids` (one row a caption, `per_prompt` captions for each prompt in a row); the end token counts.
-at::Tensor caption_loss(const Qwen2Net& language, const at::Tensor& prompt,
+at::Tensor caption_loss(const LanguageNet& language, const at::Tensor& prompt,
                         const std::vector<std::vector<int>>& captions, int per_prompt, double label_smoothing,
                         bool training);
 

@@ -69,7 +69,7 @@ Session::Session(ModelManifest manifest, const std::filesystem::path& folder)
       preprocess_(read_preprocess(part_path(folder, manifest_.vision.path) / "preprocessor_config.json")),
       tokenizer_(BpeTokenizer::load(part_path(folder, manifest_.language.path) / "tokenizer.json")),
       vision_(EfficientNetLite::load(part_path(folder, manifest_.vision.path))),
-      language_(Qwen2::load(part_path(folder, manifest_.language.path))),
+      language_(LanguageModel::load(part_path(folder, manifest_.language.path))),
       fusion_(Fusion::load(SafeTensors::open(part_path(folder, manifest_.fusion.file)), language_.hidden(),
                            static_cast<int>(manifest_.fusion.concepts.size()))),
       head_(ActionHead::load(SafeTensors::open(part_path(folder, manifest_.head.file)), manifest_.head.condition,
@@ -138,7 +138,7 @@ Prompt Session::make_prompt(const AnswerOptions& options, const std::string& lan
   return prompt;
 }
 
-std::vector<Answer::Caption> Session::decode(std::span<const float> logits, Qwen2::Cache& cache,
+std::vector<Answer::Caption> Session::decode(std::span<const float> logits, LanguageModel::Cache& cache,
                                              const AnswerOptions& options) const {
   BeamOptions search;
   search.beams = options.beams > 0 ? options.beams : manifest_.decoding.beams;
@@ -202,7 +202,7 @@ Answer Session::answer(const Image& before, const Image& after, const AnswerOpti
   trace.embeddings = fusion_.embeddings(trace.visual, answer.changed);
   answer.times_ms["fusion"] = clock.lap();
 
-  Qwen2::Cache cache;
+  LanguageModel::Cache cache;
   trace.hidden = language_.prefill(prompt_embeddings(trace.prompt, trace.embeddings), cache);
   trace.logits = language_.logits(std::span(trace.hidden).last(static_cast<std::size_t>(language_.hidden())));
   if (!std::all_of(trace.logits.begin(), trace.logits.end(), [](float v) { return std::isfinite(v); }))

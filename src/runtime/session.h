@@ -16,7 +16,7 @@
 #include "runtime/change_list.h"
 #include "runtime/efficientnet_lite.h"
 #include "runtime/fusion.h"
-#include "runtime/qwen2.h"
+#include "runtime/language_model.h"
 #include "runtime/region.h"
 #include "text/template.h"
 
@@ -89,7 +89,7 @@ class Session {
   const BpeTokenizer& tokenizer() const { return tokenizer_; }
   const EfficientNetLite& vision() const { return vision_; }
   const Fusion& fusion() const { return fusion_; }
-  const Qwen2& language() const { return language_; }
+  const LanguageModel& language() const { return language_; }
   const ActionHead& head() const { return head_; }
 
   std::vector<float> prepare(const Image& image) const { return preprocess(image, preprocess_); }  // (3 256 256)
@@ -101,7 +101,7 @@ class Session {
 
   void check_options(const AnswerOptions& options) const;
   Prompt make_prompt(const AnswerOptions& options, const std::string& language) const;
-  std::vector<Answer::Caption> decode(std::span<const float> logits, Qwen2::Cache& cache,
+  std::vector<Answer::Caption> decode(std::span<const float> logits, LanguageModel::Cache& cache,
                                       const AnswerOptions& options) const;
   void act(const std::vector<float>& hidden, const AnswerOptions& options, Trace& trace, Answer& answer) const;
 
@@ -109,7 +109,7 @@ class Session {
   Preprocess preprocess_;
   BpeTokenizer tokenizer_;
   EfficientNetLite vision_;
-  Qwen2 language_;
+  LanguageModel language_;
   Fusion fusion_;
   ActionHead head_;
   ActionHead::Sampling sampling_;

@@ -4,7 +4,7 @@
 
 #include "core/file.h"
 #include "core/json.h"
-#include "formats/qwen2_config.h"
+#include "formats/language_config.h"
 #include "formats/safetensors.h"
 #include "support/test_support.h"
 
@@ -85,7 +85,7 @@ TEST(ReferenceFiles, OneUnitInOneValueIsNoticed) {
 }
 
 TEST(ReferenceFiles, TransformersConfigIsRead) {
-  const Qwen2Config config = read_qwen2_config(test::golden("formats/qwen2_config.json"));
+  const LanguageConfig config = read_language_config(test::golden("formats/qwen2_config.json"));
   EXPECT_EQ(config.hidden_size, 256);
   EXPECT_EQ(config.num_hidden_layers, 4);
   EXPECT_EQ(config.num_attention_heads, 4);

@@ -5,7 +5,7 @@
 #include "learn/adamw.h"
 #include "learn/fusion_net.h"
 #include "learn/head_net.h"
-#include "learn/qwen2_net.h"
+#include "learn/language_net.h"
 #include "learn/stages.h"
 #include "support/test_support.h"
 
@@ -58,8 +58,8 @@ FeatureBatch features(std::uint64_t n) {
 // A loss that touches every output with weights of its own.
 at::Tensor weighted(const at::Tensor& x, std::uint64_t n) { return (x * random(x.sizes(), n)).sum(); }
 
-Qwen2Config tiny_config() {
-  Qwen2Config c;
+LanguageConfig tiny_config() {
+  LanguageConfig c;
   c.hidden_size = 16, c.num_hidden_layers = 2, c.num_attention_heads = 4, c.num_key_value_heads = 2;
   c.intermediate_size = 24, c.vocab_size = 11, c.head_dim = 4, c.tie_word_embeddings = true;
   return c;
@@ -92,7 +92,7 @@ TEST(Gradients, Projector) {
 }
 
 TEST(Gradients, Qwen2AndTheCaptionLoss) {
-  Qwen2Net net(tiny_config(), 1, 0.0);
+  LanguageNet net(tiny_config(), 1, 0.0);
   net.params.to(at::kDouble);
   const at::Tensor prompt = random({2, 5, 16}, 1) * 0.1;
   const std::vector<std::vector<int>> captions = {{1, 2, 3}, {4, 5}, {6, 7, 8, 9}, {10}};
@@ -127,8 +127,8 @@ TEST(Gradients, APlantedFaultIsSeen) {
   EXPECT_GT(failures.size(), 0);
 }
 
-TEST(Qwen2Net, CachedStepsEqualOnePass) {
-  Qwen2Net net(tiny_config(), 1, 0.0);
+TEST(LanguageNet, CachedStepsEqualOnePass) {
+  LanguageNet net(tiny_config(), 1, 0.0);
   at::NoGradGuard no_grad;
   const at::Tensor x = random({2, 6, 16}, 1).to(at::kFloat);
   KeyValues whole_cache, cache;

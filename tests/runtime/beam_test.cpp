@@ -4,13 +4,13 @@
 
 #include "core/json.h"
 #include "random_nano.h"
-#include "runtime/qwen2.h"
+#include "runtime/language_model.h"
 
 namespace cp {
 namespace {
 
-const Qwen2& language() {
-  static const Qwen2 model = Qwen2::load(test::make_random_nano("beam") / "language");
+const LanguageModel& language() {
+  static const LanguageModel model = LanguageModel::load(test::make_random_nano("beam") / "language");
   return model;
 }
 
@@ -19,7 +19,7 @@ std::vector<Hypothesis> search(int index, const BeamOptions& options) {
   Rng rng(static_cast<std::uint64_t>(index), Stream::test);
   std::vector<float> x(6 * test::kHidden);
   for (float& v : x) v = static_cast<float>(rng.normal());
-  Qwen2::Cache cache;
+  LanguageModel::Cache cache;
   const std::vector<float> hidden = language().prefill(x, cache);
   const std::vector<float> first = language().logits(std::span(hidden).last(test::kHidden));
   std::vector<float> next;

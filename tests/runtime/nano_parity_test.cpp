@@ -151,7 +151,7 @@ TEST(NanoParityTwins, AMissingAttentionScaleIsSeen) {
 }
 
 TEST(NanoParityTwins, AnotherRotaryBaseIsSeen) {
-  Qwen2Config config = test::random_language_config();
+  LanguageConfig config = test::random_language_config();
   config.rope_theta = 20000;
   const Agreement a =
       agreement(run_pair(Session::open(test::make_random_nano("theta", test::random_manifest(), {}, config)), 0));
@@ -165,7 +165,7 @@ TEST(NanoParityTwins, VisualEmbeddingsOnePositionLateAreSeen) {
   session().answer(before, after, {}, &trace);
   Prompt late = trace.prompt;
   ++late.visual_begin;
-  Qwen2::Cache cache;
+  LanguageModel::Cache cache;
   const std::vector<float> hidden =
       session().language().prefill(session().prompt_embeddings(late, trace.embeddings), cache);
   EXPECT_FALSE(close("hidden", test::thinned(hidden, 3), floats(reference()["pairs"][0]["hidden"]), kLanguage));

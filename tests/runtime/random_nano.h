@@ -13,7 +13,7 @@
 #include "core/file.h"
 #include "core/rng.h"
 #include "formats/model_folder.h"
-#include "formats/qwen2_config.h"
+#include "formats/language_config.h"
 #include "formats/safetensors.h"
 #include "image/image.h"
 #include "support/test_support.h"
@@ -129,8 +129,8 @@ inline std::vector<TensorToWrite> random_weights(const Shapes& shapes, std::uint
   return out;
 }
 
-inline Qwen2Config random_language_config() {
-  Qwen2Config c;
+inline LanguageConfig random_language_config() {
+  LanguageConfig c;
   c.hidden_size = kHidden;
   c.num_hidden_layers = kLayers;
   c.num_attention_heads = kHeads;
@@ -169,7 +169,7 @@ using Meddle = std::function<void(TensorToWrite&)>;
 // Writes the folder; `manifest` and the language model's configuration may differ from the golden ones.
 inline std::filesystem::path make_random_nano(const std::string& name, ModelManifest manifest = random_manifest(),
                                               const Meddle& meddle = {},
-                                              const Qwen2Config& language = random_language_config()) {
+                                              const LanguageConfig& language = random_language_config()) {
   const std::filesystem::path folder = fresh_folder(name);
   const auto write = [&](const std::string& file, const Shapes& shapes, std::uint64_t first_sample) {
     std::vector<TensorToWrite> tensors = random_weights(shapes, first_sample);
@@ -182,7 +182,7 @@ inline std::filesystem::path make_random_nano(const std::string& name, ModelMani
   write("head.safetensors", head_shapes(), 2000);
   write_file_durable(folder / "language/tokenizer.json",
                      read_file(golden("runtime/tokenizer.json"), 1 << 20, ErrorKind::model));
-  write_qwen2_config(folder / "language/config.json", language);
+  write_language_config(folder / "language/config.json", language);
   fill_hashes(folder, manifest);
   write_manifest(folder, manifest);
   return folder;

@@ -1,4 +1,4 @@
-#include "runtime/qwen2.h"
+#include "runtime/language_model.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,7 @@ namespace cp {
 
 namespace {
 
-void check_names(const Qwen2Config& c, const SafeTensors& file) {
+void check_names(const LanguageConfig& c, const SafeTensors& file) {
   TensorExpectation expected;
   const int q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
   expected.want("model.embed_tokens.weight", {c.vocab_size, c.hidden_size});
@@ -63,20 +63,20 @@ void add(const std::vector<float>& x, std::vector<float>& y) {
   axpy(1.f, x.data(), y.data(), static_cast<int>(y.size()));
 }
 
-std::vector<float> normed(std::vector<float> x, const Qwen2Config& c, const std::vector<float>& weight) {
+std::vector<float> normed(std::vector<float> x, const LanguageConfig& c, const std::vector<float>& weight) {
   rms_norm(x, c.hidden_size, weight, static_cast<float>(c.rms_norm_eps));
   return x;
 }
 
 }  // namespace
 
-Qwen2 Qwen2::load(const std::filesystem::path& folder) {
-  return load(read_qwen2_config(folder / "config.json"), SafeTensors::open(folder));
+LanguageModel LanguageModel::load(const std::filesystem::path& folder) {
+  return load(read_language_config(folder / "config.json"), SafeTensors::open(folder));
 }
 
-Qwen2 Qwen2::load(const Qwen2Config& c, const SafeTensors& file) {
+LanguageModel LanguageModel::load(const LanguageConfig& c, const SafeTensors& file) {
   check_names(c, file);
-  Qwen2 m;
+  LanguageModel m;
   m.config_ = c;
   for (int i = 0; i < c.head_dim / 2; ++i)
     m.inverse_frequency_.push_back(static_cast<float>(std::pow(c.rope_theta, -2.0 * i / c.head_dim)));
@@ -100,7 +100,7 @@ Qwen2 Qwen2::load(const Qwen2Config& c, const SafeTensors& file) {
   return m;
 }
 
-std::vector<float> Qwen2::embed(std::span<const int> ids) const {
+std::vector<float> LanguageModel::embed(std::span<const int> ids) const {
   const std::size_t d = static_cast<std::size_t>(config_.hidden_size);
   std::vector<float> out;
   out.reserve(ids.size() * d);
@@ -113,7 +113,7 @@ std::vector<float> Qwen2::embed(std::span<const int> ids) const {
 }
 
 // Rotary positions in the half-split form of Hugging Face: (x_i, x_{i + d/2}) turns by position * theta^(-2 i / d).
-void Qwen2::rotate(std::span<float> x, int heads, int first, int step) const {
+void LanguageModel::rotate(std::span<float> x, int heads, int first, int step) const {
   const std::size_t half = inverse_frequency_.size(), row = static_cast<std::size_t>(heads) * 2 * half;
   for (std::size_t m = 0; m * row < x.size(); ++m) {
     const float position = static_cast<float>(first + static_cast<int>(m) * step);
@@ -129,7 +129,7 @@ void Qwen2::rotate(std::span<float> x, int heads, int first, int step) const {
   }
 }
 
-void Qwen2::mlp(const Layer& layer, std::vector<float>& x) const {
+void LanguageModel::mlp(const Layer& layer, std::vector<float>& x) const {
   const std::vector<float> h = normed(x, config_, layer.mlp_norm);
   std::vector<float> gate = layer.gate(h);
   const std::vector<float> up = layer.up(h);
@@ -138,7 +138,7 @@ void Qwen2::mlp(const Layer& layer, std::vector<float>& x) const {
   add(layer.down(gate), x);
 }
 
-std::vector<float> Qwen2::prefill(std::span<const float> embeddings, Cache& cache) const {
+std::vector<float> LanguageModel::prefill(std::span<const float> embeddings, Cache& cache) const {
   const std::size_t d = static_cast<std::size_t>(config_.hidden_size);
   CP_CHECK(!embeddings.empty() && embeddings.size() % d == 0, "prefill: embeddings are not T x D");
   const int length = static_cast<int>(embeddings.size() / d), head_dim = config_.head_dim;
@@ -171,7 +171,8 @@ std::vector<float> Qwen2::prefill(std::span<const float> embeddings, Cache& cach
   return normed(std::move(x), config_, final_norm_);
 }
 
-std::vector<float> Qwen2::decode(std::span<const int> tokens, std::span<const int> parents, Cache& cache) const {
+std::vector<float> LanguageModel::decode(std::span<const int> tokens, std::span<const int> parents,
+                                         Cache& cache) const {
   CP_CHECK(cache.prompt_length_ > 0, "decode: no prompt in the cache");
   CP_CHECK(!tokens.empty() && tokens.size() == parents.size(), "decode: tokens and parents differ in number");
   const std::size_t beams = tokens.size(),
@@ -220,6 +221,6 @@ std::vector<float> Qwen2::decode(std::span<const int> tokens, std::span<const in
   return normed(std::move(x), config_, final_norm_);
 }
 
-std::vector<float> Qwen2::logits(std::span<const float> hidden) const { return head_(hidden); }
+std::vector<float> LanguageModel::logits(std::span<const float> hidden) const { return head_(hidden); }
 
 }  // namespace cp

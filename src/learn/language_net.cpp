@@ -1,4 +1,4 @@
-#include "learn/qwen2_net.h"
+#include "learn/language_net.h"
 
 #include <cmath>
 #include <optional>
@@ -17,7 +17,7 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
 
 }  // namespace
 
-Qwen2Net::Qwen2Net(const Qwen2Config& config, std::uint64_t seed, double dropout)
+LanguageNet::LanguageNet(const LanguageConfig& config, std::uint64_t seed, double dropout)
     : params(seed), config_(config), dropout_(dropout) {
   const std::int64_t d = config.hidden_size, head = config.head_dim;
   const std::int64_t q = config.num_attention_heads * head, kv = config.num_key_value_heads * head;
@@ -42,16 +42,16 @@ Qwen2Net::Qwen2Net(const Qwen2Config& config, std::uint64_t seed, double dropout
   if (!config.tie_word_embeddings) params.add_normal("lm_head.weight", {config.vocab_size, d}, 0.02);
 }
 
-at::Tensor Qwen2Net::embed(const at::Tensor& ids) const {
+at::Tensor LanguageNet::embed(const at::Tensor& ids) const {
   return at::embedding(params["model.embed_tokens.weight"], ids);
 }
 
-at::Tensor Qwen2Net::logits(const at::Tensor& hidden) const {
+at::Tensor LanguageNet::logits(const at::Tensor& hidden) const {
   return at::linear(hidden, params[config_.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight"]);
 }
 
-at::Tensor Qwen2Net::layer(int index, at::Tensor x, const at::Tensor& cos, const at::Tensor& sin,
-                           const at::Tensor& mask, std::pair<at::Tensor, at::Tensor>& cache, bool training) const {
+at::Tensor LanguageNet::layer(int index, at::Tensor x, const at::Tensor& cos, const at::Tensor& sin,
+                              const at::Tensor& mask, std::pair<at::Tensor, at::Tensor>& cache, bool training) const {
   const std::string name = fmt::format("model.layers.{}.", index);
   const std::int64_t batch = x.size(0), steps = x.size(1), head = config_.head_dim;
   const auto split = [&](const at::Tensor& y, std::int64_t heads) {
@@ -77,7 +77,7 @@ at::Tensor Qwen2Net::layer(int index, at::Tensor x, const at::Tensor& cos, const
   return x + at::dropout(params.linear(gate, name + "mlp.down_proj"), dropout_, training);
 }
 
-at::Tensor Qwen2Net::forward(const at::Tensor& input, KeyValues& cache, bool training) const {
+at::Tensor LanguageNet::forward(const at::Tensor& input, KeyValues& cache, bool training) const {
   if (cache.empty()) cache.resize(static_cast<std::size_t>(config_.num_hidden_layers));
   const std::int64_t steps = input.size(1);
   const std::int64_t past = cache[0].first.defined() ? cache[0].first.size(2) : 0;

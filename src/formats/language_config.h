@@ -1,7 +1,7 @@
 #pragma once
 // In:  config.json of a Hugging Face folder of Qwen2 architecture.
 // Out: the numbers that fix its computation; the same written so that transformers 4 and 5 read it.
-// Not here: weights (safetensors.h), the model (runtime/qwen2.h, learn/).
+// Not here: weights (safetensors.h), the model (runtime/language_model.h, learn/).
 
 #include <filesystem>
 #include <string>
@@ -10,9 +10,9 @@
 
 namespace cp {
 
-// Names as in config.json. Defaults are those that transformers' Qwen2Config takes for an absent key; the sizes without
-// a default must be there.
-struct Qwen2Config {
+// Names as in config.json. Defaults are those that transformers' LanguageConfig takes for an absent key; the sizes
+// without a default must be there.
+struct LanguageConfig {
   int hidden_size = 0;
   int num_hidden_layers = 0;
   int num_attention_heads = 0;
@@ -31,10 +31,10 @@ struct Qwen2Config {
 // Throws UserError(model) naming the field: absent, of another type, out of range, sizes that do not divide, or set to
 // something that would change the computation and is not supported (other model_type or hidden_act, scaled RoPE,
 // sliding windows, quantisation). RoPE's base is read from "rope_theta" or transformers 5's "rope_parameters".
-Qwen2Config read_qwen2_config(const std::filesystem::path& config_json);
-Qwen2Config parse_qwen2_config(std::string_view json, const std::string& where);
+LanguageConfig read_language_config(const std::filesystem::path& config_json);
+LanguageConfig parse_language_config(std::string_view json, const std::string& where);
 
 // Durable. Checks as the reader does.
-void write_qwen2_config(const std::filesystem::path& config_json, const Qwen2Config& config);
+void write_language_config(const std::filesystem::path& config_json, const LanguageConfig& config);
 
 }  // namespace cp

@@ -1,4 +1,4 @@
-#include "formats/qwen2_config.h"
+#include "formats/language_config.h"
 
 #include "core/json.h"
 #include "support/test_support.h"
@@ -32,10 +32,10 @@ Json old_spelling() {
           {"vocab_size", 151936}};
 }
 
-Qwen2Config parse(const Json& json) { return parse_qwen2_config(json.dump(), "config.json"); }
+LanguageConfig parse(const Json& json) { return parse_language_config(json.dump(), "config.json"); }
 
-TEST(Qwen2Config, OldSpellingIsRead) {
-  const Qwen2Config config = parse(old_spelling());
+TEST(LanguageConfig, OldSpellingIsRead) {
+  const LanguageConfig config = parse(old_spelling());
   EXPECT_EQ(config.hidden_size, 896);
   EXPECT_EQ(config.num_attention_heads, 14);
   EXPECT_EQ(config.num_key_value_heads, 2);
@@ -45,7 +45,7 @@ TEST(Qwen2Config, OldSpellingIsRead) {
   EXPECT_EQ(config.eos_token_ids, std::vector<int>{151643});
 }
 
-TEST(Qwen2Config, NewSpellingGivesTheSame) {
+TEST(LanguageConfig, NewSpellingGivesTheSame) {
   Json json = old_spelling();
   json.erase("rope_theta");
   json["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 1e6}};
@@ -56,12 +56,12 @@ TEST(Qwen2Config, NewSpellingGivesTheSame) {
   EXPECT_TRUE(test::throws_user_error([&] { parse(json); }, ErrorKind::model, {"rope_theta", "10000"}));
 }
 
-TEST(Qwen2Config, AbsentKeysTakeTransformersDefaults) {
+TEST(LanguageConfig, AbsentKeysTakeTransformersDefaults) {
   Json json = old_spelling();
   for (const char* key : {"num_key_value_heads", "rope_theta", "rms_norm_eps", "tie_word_embeddings", "hidden_act",
                           "torch_dtype", "max_position_embeddings", "eos_token_id", "use_sliding_window"})
     json.erase(key);
-  const Qwen2Config config = parse(json);
+  const LanguageConfig config = parse(json);
   EXPECT_EQ(config.num_key_value_heads, 14);
   EXPECT_EQ(config.rope_theta, 10000);
   EXPECT_EQ(config.rms_norm_eps, 1e-6);
@@ -76,7 +76,7 @@ struct Kind {
   const char* message;
 };
 
-TEST(Qwen2Config, WhatWouldComputeSomethingElseIsRefusedByName) {
+TEST(LanguageConfig, WhatWouldComputeSomethingElseIsRefusedByName) {
   const std::vector<Kind> kinds = {
       {"model_type", "llama", "llama"},
       {"model_type", Json::value_t::discarded, "is missing"},
@@ -117,14 +117,14 @@ TEST(Qwen2Config, WhatWouldComputeSomethingElseIsRefusedByName) {
   }
 }
 
-TEST(Qwen2Config, ComesBackAsItWas) {
+TEST(LanguageConfig, ComesBackAsItWas) {
   const auto path = test::fresh_folder("qwen2") / "config.json";
-  Qwen2Config config = parse(old_spelling());
+  LanguageConfig config = parse(old_spelling());
   config.eos_token_ids = {7, 9};
   config.rope_theta = 12345.5;
   config.head_dim = 32;
-  write_qwen2_config(path, config);
-  const Qwen2Config read = read_qwen2_config(path);
+  write_language_config(path, config);
+  const LanguageConfig read = read_language_config(path);
   EXPECT_EQ(read.rope_theta, config.rope_theta);
   EXPECT_EQ(read.head_dim, 32);
   EXPECT_EQ(read.eos_token_ids, config.eos_token_ids);
@@ -132,8 +132,8 @@ TEST(Qwen2Config, ComesBackAsItWas) {
   EXPECT_EQ(read.tie_word_embeddings, config.tie_word_embeddings);
   config.num_key_value_heads = 3;
   EXPECT_TRUE(
-      test::throws_user_error([&] { write_qwen2_config(path, config); }, ErrorKind::model, {"num_key_value_heads"}));
-  EXPECT_EQ(read_qwen2_config(path).num_key_value_heads, 2);
+      test::throws_user_error([&] { write_language_config(path, config); }, ErrorKind::model, {"num_key_value_heads"}));
+  EXPECT_EQ(read_language_config(path).num_key_value_heads, 2);
 }
 
 }  // namespace

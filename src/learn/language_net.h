@@ -1,12 +1,12 @@
 #pragma once
 // In:  embeddings of a sequence, optionally the keys and values of what came before.
 // Out: last hidden states and logits of a Qwen2-architecture model, differentiable. Names as in Hugging Face.
-// Not here: fast inference (runtime/qwen2.h), decoding (runtime/beam.h).
+// Not here: fast inference (runtime/language_model.h), decoding (runtime/beam.h).
 
 #include <utility>
 #include <vector>
 
-#include "formats/qwen2_config.h"
+#include "formats/language_config.h"
 #include "learn/params.h"
 
 namespace cp {
@@ -14,10 +14,10 @@ namespace cp {
 // Keys and values of each layer: (B k T d) with k key/value heads.
 using KeyValues = std::vector<std::pair<at::Tensor, at::Tensor>>;
 
-class Qwen2Net {
+class LanguageNet {
  public:
   // Weights N(0, 0.02) (0.03 for projections that leave the residual stream), biases 0, norms 1.
-  Qwen2Net(const Qwen2Config& config, std::uint64_t seed, double dropout);
+  LanguageNet(const LanguageConfig& config, std::uint64_t seed, double dropout);
 
   at::Tensor embed(const at::Tensor& ids) const;  // (B T) i64 -> (B T D)
   // Appends to `cache` (may be empty; its length is the position of the first row of x). Causal.
@@ -25,14 +25,14 @@ class Qwen2Net {
                      bool training) const;            // (B T D) -> (B T D) after the last norm
   at::Tensor logits(const at::Tensor& hidden) const;  // (... D) -> (... vocabulary)
 
-  const Qwen2Config& config() const { return config_; }
+  const LanguageConfig& config() const { return config_; }
   ParamSet params;
 
  private:
   at::Tensor layer(int index, at::Tensor x, const at::Tensor& cos, const at::Tensor& sin, const at::Tensor& mask,
                    std::pair<at::Tensor, at::Tensor>& cache, bool training) const;
 
-  Qwen2Config config_;
+  LanguageConfig config_;
   double dropout_;
 };
 

@@ -1,4 +1,4 @@
-#include "runtime/qwen2.h"
+#include "runtime/language_model.h"
 
 #include "random_nano.h"
 
@@ -14,15 +14,15 @@ SafeTensors weights(std::vector<TensorToWrite> tensors) {
   return SafeTensors::parse(encode_safetensors(tensors), "test");
 }
 
-const Qwen2& model() {
-  static const Qwen2 m =
-      Qwen2::load(test::random_language_config(), weights(test::random_weights(test::language_shapes(), 0)));
+const LanguageModel& model() {
+  static const LanguageModel m =
+      LanguageModel::load(test::random_language_config(), weights(test::random_weights(test::language_shapes(), 0)));
   return m;
 }
 
 // The last row of a prefill over all ids: what a cache must reproduce.
 std::vector<float> recomputed(const std::vector<int>& ids) {
-  Qwen2::Cache cache;
+  LanguageModel::Cache cache;
   const std::vector<float> hidden = model().prefill(model().embed(ids), cache);
   return {hidden.end() - test::kHidden, hidden.end()};
 }
@@ -32,7 +32,7 @@ std::vector<float> row(const std::vector<float>& x, int r) {
 }
 
 TEST(KvCache, EqualsRecomputation) {
-  Qwen2::Cache cache;
+  LanguageModel::Cache cache;
   std::vector<int> ids = {5, 9, 2, 7};
   model().prefill(model().embed(ids), cache);
   int visited = 0;
@@ -47,7 +47,7 @@ TEST(KvCache, EqualsRecomputation) {
 }
 
 TEST(KvCache, ATokenAtTheWrongPlaceIsSeen) {
-  Qwen2::Cache cache;
+  LanguageModel::Cache cache;
   model().prefill(model().embed(std::vector<int>{5, 9, 2}),
                   cache);  // one token short: later ones stand one place early
   const std::vector<float> hidden = model().decode(std::vector<int>{11}, std::vector<int>{0}, cache);
@@ -55,7 +55,7 @@ TEST(KvCache, ATokenAtTheWrongPlaceIsSeen) {
 }
 
 TEST(KvCache, BeamsFollowTheirParents) {
-  Qwen2::Cache cache;
+  LanguageModel::Cache cache;
   model().prefill(model().embed(std::vector<int>{5, 9}), cache);
   model().decode(std::vector<int>{1, 2, 3}, std::vector<int>{0, 0, 0}, cache);
   const std::vector<float> hidden =
@@ -66,16 +66,16 @@ TEST(KvCache, BeamsFollowTheirParents) {
 }
 
 TEST(KvCache, ACopyForksTheSearch) {
-  Qwen2::Cache first;
+  LanguageModel::Cache first;
   model().prefill(model().embed(std::vector<int>{5, 9}), first);
-  Qwen2::Cache second = first;
+  LanguageModel::Cache second = first;
   model().decode(std::vector<int>{1}, std::vector<int>{0}, first);
   const std::vector<float> hidden = model().decode(std::vector<int>{2}, std::vector<int>{0}, second);
   EXPECT_TRUE(close("hidden", hidden, recomputed({5, 9, 2}), kSame));
 }
 
-TEST(Qwen2, LaterTokensDoNotReachEarlierOnes) {
-  Qwen2::Cache cache;
+TEST(LanguageModel, LaterTokensDoNotReachEarlierOnes) {
+  LanguageModel::Cache cache;
   const std::vector<float> a = model().prefill(model().embed(std::vector<int>{5, 9, 2}), cache);
   const std::vector<float> b = model().prefill(model().embed(std::vector<int>{5, 9, 200}), cache);
   EXPECT_TRUE(
@@ -83,8 +83,8 @@ TEST(Qwen2, LaterTokensDoNotReachEarlierOnes) {
   EXPECT_FALSE(close("third", row(a, 2), row(b, 2), kSame));
 }
 
-TEST(Qwen2, AnUntiedHeadHasItsOwnMatrix) {
-  Qwen2Config config = test::random_language_config();
+TEST(LanguageModel, AnUntiedHeadHasItsOwnMatrix) {
+  LanguageConfig config = test::random_language_config();
   std::vector<TensorToWrite> tensors = test::random_weights(test::language_shapes(), 0);
   TensorToWrite head = tensors[0];  // the embedding, turned around
   head.name = "lm_head.weight";
@@ -93,23 +93,23 @@ TEST(Qwen2, AnUntiedHeadHasItsOwnMatrix) {
   const std::vector<float> hidden = recomputed({5, 9});
 
   config.tie_word_embeddings = false;
-  std::vector<float> untied = Qwen2::load(config, weights(tensors)).logits(hidden);
+  std::vector<float> untied = LanguageModel::load(config, weights(tensors)).logits(hidden);
   for (float& v : untied) v = -v;
   EXPECT_TRUE(close("untied", untied, model().logits(hidden), kSame));
 
   config.tie_word_embeddings = true;  // a tied model that stores its head as well does not read it
-  EXPECT_TRUE(
-      close("tied", Qwen2::load(config, weights(tensors)).logits(hidden), model().logits(hidden), Tol::exact()));
+  EXPECT_TRUE(close("tied", LanguageModel::load(config, weights(tensors)).logits(hidden), model().logits(hidden),
+                    Tol::exact()));
 }
 
-TEST(Qwen2, WeightsOfAllFloatingTypesAreRead) {
+TEST(LanguageModel, WeightsOfAllFloatingTypesAreRead) {
   const std::vector<float> want = recomputed({5, 9, 2});
   int visited = 0;
   for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
     std::vector<TensorToWrite> tensors = test::random_weights(test::language_shapes(), 0);
     for (TensorToWrite& t : tensors) t.dtype = dtype;
-    const Qwen2 m = Qwen2::load(test::random_language_config(), weights(tensors));
-    Qwen2::Cache cache;
+    const LanguageModel m = LanguageModel::load(test::random_language_config(), weights(tensors));
+    LanguageModel::Cache cache;
     const std::vector<float> hidden = m.prefill(m.embed(std::vector<int>{5, 9, 2}), cache);
     const Tol tol = dtype == DType::bf16 ? Tol::rel(0.1, "bfloat16 keeps 8 bits of a weight")
                                          : Tol::rel(5e-3, "float16 keeps 11 bits of a weight");
@@ -119,10 +119,10 @@ TEST(Qwen2, WeightsOfAllFloatingTypesAreRead) {
   EXPECT_EQ(visited, 3);
 }
 
-TEST(Qwen2, ListsAllThatIsMissing) {
+TEST(LanguageModel, ListsAllThatIsMissing) {
   std::vector<TensorToWrite> tensors = test::random_weights(test::language_shapes(), 0);
   std::erase_if(tensors, [](const TensorToWrite& t) { return t.name.find("layers.1.mlp") != std::string::npos; });
-  EXPECT_TRUE(test::throws_user_error([&] { Qwen2::load(test::random_language_config(), weights(tensors)); },
+  EXPECT_TRUE(test::throws_user_error([&] { LanguageModel::load(test::random_language_config(), weights(tensors)); },
                                       ErrorKind::model,
                                       {"model.layers.1.mlp.gate_proj.weight", "model.layers.1.mlp.down_proj.weight"}));
 }

@@ -1,4 +1,4 @@
-#include "formats/qwen2_config.h"
+#include "formats/language_config.h"
 
 #include <fmt/format.h>
 
@@ -50,7 +50,7 @@ void refuse_unsupported(JsonFields& fields, const Json& json) {
         fields.refuse("layer_types", fmt::format("only \"full_attention\" is supported, found {}", type.dump()));
 }
 
-void check_sizes(const JsonFields& fields, const Qwen2Config& config) {
+void check_sizes(const JsonFields& fields, const LanguageConfig& config) {
   if (config.num_attention_heads % config.num_key_value_heads != 0)
     fields.refuse("num_key_value_heads", fmt::format("wanted a divisor of num_attention_heads {}, found {}",
                                                      config.num_attention_heads, config.num_key_value_heads));
@@ -66,11 +66,11 @@ std::vector<int> read_eos(JsonFields& fields, const Json& json) {
 
 }  // namespace
 
-Qwen2Config parse_qwen2_config(std::string_view text, const std::string& where) {
+LanguageConfig parse_language_config(std::string_view text, const std::string& where) {
   const Json json = parse_json(text, where, ErrorKind::model);
   JsonFields fields(json, where);
   refuse_unsupported(fields, json);
-  Qwen2Config config;
+  LanguageConfig config;
   config.hidden_size = fields.whole("hidden_size", 1, kMaxSize);
   config.num_hidden_layers = fields.whole("num_hidden_layers", 1, 1024);
   config.num_attention_heads = fields.whole("num_attention_heads", 1, 1024);
@@ -100,11 +100,11 @@ Qwen2Config parse_qwen2_config(std::string_view text, const std::string& where) 
   return config;  // other fields (dropout, initialisation, versions) do not change the computation
 }
 
-Qwen2Config read_qwen2_config(const std::filesystem::path& path) {
-  return parse_qwen2_config(read_file(path, kMaxConfigBytes, ErrorKind::model), path.string());
+LanguageConfig read_language_config(const std::filesystem::path& path) {
+  return parse_language_config(read_file(path, kMaxConfigBytes, ErrorKind::model), path.string());
 }
 
-void write_qwen2_config(const std::filesystem::path& path, const Qwen2Config& config) {
+void write_language_config(const std::filesystem::path& path, const LanguageConfig& config) {
   OrderedJson json;
   json["architectures"] = {"Qwen2ForCausalLM"};
   json["model_type"] = "qwen2";
@@ -126,7 +126,7 @@ void write_qwen2_config(const std::filesystem::path& path, const Qwen2Config& co
   if (config.eos_token_ids.size() > 1) json["eos_token_id"] = config.eos_token_ids;
   json["torch_dtype"] = config.dtype;
   const std::string text = json.dump(2) + "\n";
-  parse_qwen2_config(text, path.string() + " (to be written)");
+  parse_language_config(text, path.string() + " (to be written)");
   write_file_durable(path, text);
 }
 

@@ -7,12 +7,12 @@
 #include <span>
 #include <vector>
 
-#include "formats/qwen2_config.h"
+#include "formats/language_config.h"
 #include "runtime/layers.h"
 
 namespace cp {
 
-class Qwen2 {
+class LanguageModel {
  public:
   // Keys and values of one prompt, and of what every beam wrote after it. Copying it forks the search.
   class Cache {
@@ -20,7 +20,7 @@ class Qwen2 {
     int length() const { return prompt_length_ + generated_; }
 
    private:
-    friend class Qwen2;
+    friend class LanguageModel;
     struct Layer {
       std::vector<float> prompt_k, prompt_v;           // (T, heads_kv head_dim)
       std::vector<std::vector<float>> beam_k, beam_v;  // per beam (generated, heads_kv head_dim)
@@ -30,10 +30,10 @@ class Qwen2 {
   };
 
   // Reads config.json and the weights (single file or sharded). Throws UserError(model).
-  static Qwen2 load(const std::filesystem::path& folder);
-  static Qwen2 load(const Qwen2Config& config, const SafeTensors& file);
+  static LanguageModel load(const std::filesystem::path& folder);
+  static LanguageModel load(const LanguageConfig& config, const SafeTensors& file);
 
-  const Qwen2Config& config() const { return config_; }
+  const LanguageConfig& config() const { return config_; }
   int hidden() const { return config_.hidden_size; }
 
   // ids (M) -> (M D). Throws BugError for an id outside the vocabulary.
@@ -57,7 +57,7 @@ class Qwen2 {
   void rotate(std::span<float> x, int heads, int first, int step) const;
   void mlp(const Layer& layer, std::vector<float>& x) const;
 
-  Qwen2Config config_;
+  LanguageConfig config_;
   std::vector<float> inverse_frequency_;  // (head_dim / 2)
   std::vector<float> embedding_;          // (V D)
   std::vector<Layer> layers_;
