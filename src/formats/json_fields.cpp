@@ -49,6 +49,11 @@ double JsonFields::number(const std::string& key, double low, double high) {
   return value;
 }
 
+bool JsonFields::boolean(const std::string& key) {
+  used_.insert(key);
+  return json_bool(object_, key, where_, ErrorKind::model);
+}
+
 std::vector<int> JsonFields::whole_list(const std::string& key, int low, int high) {
   const Json& value = any(key);
   if (!value.is_array()) refuse(key, fmt::format("wanted a list of whole numbers, found {}", value.type_name()));

@@ -20,12 +20,14 @@ class JsonFields {
 
   const std::string& where() const { return where_; }
   bool has(const std::string& key) const { return object_.contains(key); }
+  bool used(const std::string& key) const { return used_.count(key) != 0; }  // was asked for
   const Json& any(const std::string& key);
   JsonFields object(const std::string& key);
   std::string text(const std::string& key);                                         // not empty
   std::string choice(const std::string& key, const std::vector<std::string>& all);  // one of `all`
   int whole(const std::string& key, int low, int high = std::numeric_limits<int>::max());
   double number(const std::string& key, double low, double high);  // inclusive
+  bool boolean(const std::string& key);
   std::vector<int> whole_list(const std::string& key, int low, int high);
   std::vector<std::string> text_list(const std::string& key);
   std::map<std::string, std::string> text_map(const std::string& key);

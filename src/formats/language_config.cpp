@@ -33,21 +33,73 @@ double read_rope_theta(JsonFields& fields, const Json& json, double absent) {
   return theta;
 }
 
+// A bool that may be absent or null.
+bool flag(JsonFields& fields, const Json& json, const char* key) {
+  return is_set(fields, json, key) && fields.boolean(key);
+}
+
+// Only what bitsandbytes writes for NF4 with its default storage; everything else would be read wrongly.
+std::optional<Nf4Config> read_quantization(JsonFields& fields, const Json& json) {
+  if (!is_set(fields, json, "quantization_config")) return std::nullopt;
+  JsonFields q = fields.object("quantization_config");
+  const Json& inner = json["quantization_config"];
+  const auto want = [&](const char* key, const char* value) {
+    if (q.text(key) != value) q.refuse(key, fmt::format("only \"{}\" is supported, found \"{}\"", value, q.text(key)));
+  };
+  want("quant_method", "bitsandbytes");
+  if (!flag(q, inner, "load_in_4bit")) q.refuse("load_in_4bit", "only 4-bit folders are supported");
+  if (flag(q, inner, "load_in_8bit")) q.refuse("load_in_8bit", "LLM.int8() is not supported");
+  want("bnb_4bit_quant_type", "nf4");
+  if (is_set(q, inner, "bnb_4bit_quant_storage")) want("bnb_4bit_quant_storage", "uint8");
+  Nf4Config config;
+  config.double_quant = flag(q, inner, "bnb_4bit_use_double_quant");
+  config.compute_dtype = "float32";
+  if (is_set(q, inner, "bnb_4bit_compute_dtype"))
+    config.compute_dtype = q.choice("bnb_4bit_compute_dtype", {"float32", "float16", "bfloat16"});
+  return config;  // llm_int8_* and _load_in_*: settings of the other method, and copies of the two above
+}
+
+// Keys that say nothing about the computation: sizes of buffers, training, generation, versions.
+constexpr const char* kIgnored[] = {"_attn_implementation_autoset",
+                                    "_name_or_path",
+                                    "architectures",
+                                    "attention_dropout",
+                                    "bos_token_id",
+                                    "do_sample",
+                                    "initializer_range",
+                                    "is_llama_config",
+                                    "max_window_layers",
+                                    "pad_token_id",
+                                    "pretraining_tp",
+                                    "sliding_window",
+                                    "transformers.js_config",
+                                    "transformers_version",
+                                    "use_cache"};
+
 // Fields that would change what the model computes.
 void refuse_unsupported(JsonFields& fields, const Json& json) {
-  if (fields.text("model_type") != "qwen2")
-    fields.refuse("model_type", fmt::format("wanted \"qwen2\", found \"{}\"", fields.text("model_type")),
-                  "Only language models of Qwen2 architecture are supported.");
   if (is_set(fields, json, "hidden_act") && fields.text("hidden_act") != "silu")
     fields.refuse("hidden_act", fmt::format("only \"silu\" is supported, found \"{}\"", fields.text("hidden_act")));
-  for (const char* key : {"rope_scaling", "quantization_config"})
-    if (is_set(fields, json, key)) fields.refuse(key, fmt::format("is not supported, found {}", json[key].dump()));
+  if (is_set(fields, json, "rope_scaling"))
+    fields.refuse("rope_scaling", fmt::format("is not supported, found {}", json["rope_scaling"].dump()));
   if (is_set(fields, json, "use_sliding_window") && json["use_sliding_window"] != false)
     fields.refuse("use_sliding_window", "sliding-window attention is not supported");
+  for (const char* key : {"attention_bias", "mlp_bias", "rope_interleaved"})
+    if (flag(fields, json, key)) fields.refuse(key, "only false is supported, found true");
   if (is_set(fields, json, "layer_types"))
     for (const Json& type : fields.any("layer_types"))
       if (type != "full_attention")
         fields.refuse("layer_types", fmt::format("only \"full_attention\" is supported, found {}", type.dump()));
+}
+
+// A field that nobody knows may only be there when it is off.
+void refuse_unknown(JsonFields& fields, const Json& json) {
+  for (const char* key : kIgnored)
+    if (fields.has(key)) fields.any(key);
+  for (const auto& [key, value] : json.items())
+    if (!fields.used(key) && !value.is_null() && value != false && !(value.is_structured() && value.empty()))
+      fields.refuse(key, fmt::format("is not known, found {}", value.dump()),
+                    "It may change what the model computes. Remove it if it does not.");
 }
 
 void check_sizes(const JsonFields& fields, const LanguageConfig& config) {
@@ -71,6 +123,8 @@ LanguageConfig parse_language_config(std::string_view text, const std::string& w
   JsonFields fields(json, where);
   refuse_unsupported(fields, json);
   LanguageConfig config;
+  config.architecture =
+      fields.choice("model_type", {"qwen2", "llama"}) == "qwen2" ? Architecture::qwen2 : Architecture::llama;
   config.hidden_size = fields.whole("hidden_size", 1, kMaxSize);
   config.num_hidden_layers = fields.whole("num_hidden_layers", 1, 1024);
   config.num_attention_heads = fields.whole("num_attention_heads", 1, 1024);
@@ -90,14 +144,17 @@ LanguageConfig parse_language_config(std::string_view text, const std::string& w
   check_sizes(fields, config);
   config.rope_theta = read_rope_theta(fields, json, config.rope_theta);
   if (is_set(fields, json, "rms_norm_eps")) config.rms_norm_eps = fields.number("rms_norm_eps", 0, 1);
-  if (is_set(fields, json, "tie_word_embeddings"))
-    config.tie_word_embeddings = json_bool(json, "tie_word_embeddings", where, ErrorKind::model);
+  config.tie_word_embeddings = flag(fields, json, "tie_word_embeddings");
   if (is_set(fields, json, "max_position_embeddings"))
     config.max_position_embeddings = fields.whole("max_position_embeddings", 1, kMaxSize);
+  else if (config.architecture == Architecture::llama)
+    config.max_position_embeddings = 2048;
   config.eos_token_ids = read_eos(fields, json);
   for (const char* key : {"torch_dtype", "dtype"})
     if (is_set(fields, json, key)) config.dtype = fields.text(key);
-  return config;  // other fields (dropout, initialisation, versions) do not change the computation
+  config.nf4 = read_quantization(fields, json);
+  refuse_unknown(fields, json);
+  return config;
 }
 
 LanguageConfig read_language_config(const std::filesystem::path& path) {
@@ -106,8 +163,9 @@ LanguageConfig read_language_config(const std::filesystem::path& path) {
 
 void write_language_config(const std::filesystem::path& path, const LanguageConfig& config) {
   OrderedJson json;
-  json["architectures"] = {"Qwen2ForCausalLM"};
-  json["model_type"] = "qwen2";
+  const bool qwen2 = config.architecture == Architecture::qwen2;
+  json["architectures"] = {qwen2 ? "Qwen2ForCausalLM" : "LlamaForCausalLM"};
+  json["model_type"] = qwen2 ? "qwen2" : "llama";
   json["hidden_act"] = "silu";
   json["hidden_size"] = config.hidden_size;
   json["num_hidden_layers"] = config.num_hidden_layers;
@@ -121,10 +179,19 @@ void write_language_config(const std::filesystem::path& path, const LanguageConf
   json["rope_theta"] = config.rope_theta;
   json["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", config.rope_theta}};
   json["tie_word_embeddings"] = config.tie_word_embeddings;
-  json["use_sliding_window"] = false;
+  if (qwen2) json["use_sliding_window"] = false;
   if (config.eos_token_ids.size() == 1) json["eos_token_id"] = config.eos_token_ids.front();
   if (config.eos_token_ids.size() > 1) json["eos_token_id"] = config.eos_token_ids;
   json["torch_dtype"] = config.dtype;
+  if (config.nf4)
+    json["quantization_config"] = {{"quant_method", "bitsandbytes"},
+                                   {"load_in_4bit", true},
+                                   {"load_in_8bit", false},
+                                   {"bnb_4bit_quant_type", "nf4"},
+                                   {"bnb_4bit_use_double_quant", config.nf4->double_quant},
+                                   {"bnb_4bit_compute_dtype", config.nf4->compute_dtype},
+                                   {"bnb_4bit_quant_storage", "uint8"},
+                                   {"llm_int8_skip_modules", nullptr}};
   const std::string text = json.dump(2) + "\n";
   parse_language_config(text, path.string() + " (to be written)");
   write_file_durable(path, text);

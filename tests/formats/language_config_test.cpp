@@ -78,7 +78,12 @@ struct Kind {
 
 TEST(LanguageConfig, WhatWouldComputeSomethingElseIsRefusedByName) {
   const std::vector<Kind> kinds = {
-      {"model_type", "llama", "llama"},
+      {"model_type", "mistral", "mistral"},
+      {"attention_bias", true, "attention_bias"},
+      {"mlp_bias", true, "mlp_bias"},
+      {"rope_interleaved", true, "rope_interleaved"},
+      {"attention_multiplier", 0.5, "attention_multiplier"},
+      {"qk_norm", true, "qk_norm"},
       {"model_type", Json::value_t::discarded, "is missing"},
       {"hidden_act", "gelu", "gelu"},
       {"rope_scaling", {{"type", "yarn"}, {"factor", 4.0}}, "not supported"},
@@ -86,7 +91,17 @@ TEST(LanguageConfig, WhatWouldComputeSomethingElseIsRefusedByName) {
       {"rope_parameters", {{"rope_type", "default"}, {"factor", 4.0}}, "factor"},
       {"use_sliding_window", true, "sliding-window"},
       {"layer_types", {"full_attention", "sliding_attention"}, "sliding_attention"},
-      {"quantization_config", {{"quant_method", "gptq"}}, "not supported"},
+      {"quantization_config", {{"quant_method", "gptq"}}, "gptq"},
+      {"quantization_config", {{"quant_method", "bitsandbytes"}, {"load_in_8bit", true}}, "load_in_4bit"},
+      {"quantization_config",
+       {{"quant_method", "bitsandbytes"}, {"load_in_4bit", true}, {"bnb_4bit_quant_type", "fp4"}},
+       "fp4"},
+      {"quantization_config",
+       {{"quant_method", "bitsandbytes"},
+        {"load_in_4bit", true},
+        {"bnb_4bit_quant_type", "nf4"},
+        {"bnb_4bit_quant_storage", "bfloat16"}},
+       "bnb_4bit_quant_storage"},
       {"hidden_size", Json::value_t::discarded, "is missing"},
       {"hidden_size", 0, "found 0"},
       {"hidden_size", -896, "found -896"},
@@ -117,16 +132,62 @@ TEST(LanguageConfig, WhatWouldComputeSomethingElseIsRefusedByName) {
   }
 }
 
+TEST(LanguageConfig, LlamaHasItsOwnDefaultsAndNoBias) {
+  Json json = old_spelling();
+  json["model_type"] = "llama";
+  json.erase("max_position_embeddings");
+  const LanguageConfig config = parse(json);
+  EXPECT_EQ(config.architecture, Architecture::llama);
+  EXPECT_EQ(config.max_position_embeddings, 2048);
+  EXPECT_FALSE(config.qkv_bias());
+  EXPECT_TRUE(parse(old_spelling()).qkv_bias());
+}
+
+TEST(LanguageConfig, WhatIsSwitchedOffMayHaveAnyName) {
+  Json json = old_spelling();
+  json["some_new_feature"] = false;
+  json["another"] = nullptr;
+  json["lists"] = Json::array();
+  json["objects"] = Json::object();
+  EXPECT_EQ(parse(json).hidden_size, 896);
+}
+
+TEST(LanguageConfig, Nf4IsReadAsTransformersWritesIt) {
+  Json json = old_spelling();
+  json["quantization_config"] = {{"_load_in_4bit", true},
+                                 {"_load_in_8bit", false},
+                                 {"bnb_4bit_compute_dtype", "bfloat16"},
+                                 {"bnb_4bit_quant_storage", "uint8"},
+                                 {"bnb_4bit_quant_type", "nf4"},
+                                 {"bnb_4bit_use_double_quant", true},
+                                 {"llm_int8_enable_fp32_cpu_offload", false},
+                                 {"llm_int8_has_fp16_weight", false},
+                                 {"llm_int8_skip_modules", nullptr},
+                                 {"llm_int8_threshold", 6.0},
+                                 {"load_in_4bit", true},
+                                 {"load_in_8bit", false},
+                                 {"quant_method", "bitsandbytes"}};
+  const LanguageConfig config = parse(json);
+  ASSERT_TRUE(config.nf4);
+  EXPECT_TRUE(config.nf4->double_quant);
+  EXPECT_EQ(config.nf4->compute_dtype, "bfloat16");
+  EXPECT_FALSE(parse(old_spelling()).nf4);
+}
+
 TEST(LanguageConfig, ComesBackAsItWas) {
   const auto path = test::fresh_folder("qwen2") / "config.json";
   LanguageConfig config = parse(old_spelling());
   config.eos_token_ids = {7, 9};
   config.rope_theta = 12345.5;
   config.head_dim = 32;
+  config.nf4 = Nf4Config{false, "float16"};
   write_language_config(path, config);
   const LanguageConfig read = read_language_config(path);
   EXPECT_EQ(read.rope_theta, config.rope_theta);
   EXPECT_EQ(read.head_dim, 32);
+  ASSERT_TRUE(read.nf4);
+  EXPECT_FALSE(read.nf4->double_quant);
+  EXPECT_EQ(read.nf4->compute_dtype, "float16");
   EXPECT_EQ(read.eos_token_ids, config.eos_token_ids);
   EXPECT_EQ(read.intermediate_size, config.intermediate_size);
   EXPECT_EQ(read.tie_word_embeddings, config.tie_word_embeddings);
