@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "runtime/action_head.h"
 
 namespace cp {
 namespace {
@@ -27,22 +28,7 @@ at::Tensor cell_centres(std::int64_t n, at::ScalarType dtype) {
 }  // namespace
 
 HeadNet::HeadNet(std::uint64_t seed, const std::string& condition, int hidden) : params(seed), kind_(condition) {
-  if (condition == "visual_attention") {
-    params.add_normal("condition.query", {kQueries, kKey}, 0.1);
-    params.add_linear("condition.key", hidden, kKey);
-    params.add_linear("condition.value", hidden, kKey);
-    params.add_linear("condition.out", kQueries * kKey + kQueries * 2 + hidden, kCondition);
-  } else if (condition == "last_token") {
-    params.add_linear("condition.out", hidden, kCondition);
-  } else {
-    throw UserError(ErrorKind::usage, "head.condition",
-                    "wanted visual_attention or last_token, found \"" + condition + "\".", "");
-  }
-  params.add_norm("condition.norm", kCondition);
-  params.add_linear("denoiser.0", 3 + kTime + kCondition, 256);
-  params.add_linear("denoiser.2", 256, 512);
-  params.add_linear("denoiser.4", 512, 256);
-  params.add_linear("denoiser.6", 256, 3);
+  params.add(ActionHead::parameters(condition, hidden));
 }
 
 at::Tensor HeadNet::condition(const HiddenBatch& hidden) const {

@@ -1,68 +1,47 @@
 #include "learn/params.h"
 
-#include <cmath>
-
-#include <fmt/format.h>
-
 #include "core/error.h"
-#include "core/rng.h"
 
 namespace cp {
-namespace {
 
-// FNV-1a, so that a tensor's start depends on its name alone.
-std::uint64_t name_hash(const std::string& name) {
-  std::uint64_t hash = 14695981039346656037ull;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  return hash;
-}
-
-template <class Draw>
-at::Tensor filled(at::IntArrayRef shape, Draw draw) {
-  at::Tensor t = at::empty(shape, at::kFloat);
-  float* data = t.data_ptr<float>();
-  for (std::int64_t i = 0; i < t.numel(); ++i) data[i] = static_cast<float>(draw());
-  return t;
-}
-
-}  // namespace
-
-void ParamSet::add(const std::string& name, at::Tensor value) {
-  CP_CHECK(!has(name), name);
-  index_[name] = values_.size();
-  names_.push_back(name);
-  values_.push_back(value.set_requires_grad(true));
+void ParamSet::add(const Parameters& parameters) {
+  for (const Parameter& p : parameters.all()) {
+    CP_CHECK(!has(p.name), p.name);
+    index_[p.name] = values_.size();
+    names_.push_back(p.name);
+    std::vector<float> values = initial_values(p, seed_);
+    values_.push_back(at::from_blob(values.data(), p.shape, at::kFloat).clone().set_requires_grad(true));
+  }
 }
 
 void ParamSet::add_normal(const std::string& name, at::IntArrayRef shape, double sd) {
-  Rng rng(seed_, Stream::init, 0, name_hash(name));
-  add(name, filled(shape, [&] { return sd * rng.normal(); }));
-}
-
-void ParamSet::add_uniform(const std::string& name, at::IntArrayRef shape, double bound) {
-  Rng rng(seed_, Stream::init, 0, name_hash(name));
-  add(name, filled(shape, [&] { return rng.uniform(-bound, bound); }));
+  Parameters p;
+  p.normal(name, shape.vec(), sd);
+  add(p);
 }
 
 void ParamSet::add_constant(const std::string& name, at::IntArrayRef shape, double value) {
-  add(name, at::full(shape, value, at::kFloat));
+  Parameters p;
+  p.constant(name, shape.vec(), value);
+  add(p);
 }
 
 void ParamSet::add_linear(const std::string& prefix, std::int64_t in, std::int64_t out, bool bias) {
-  const double bound = 1.0 / std::sqrt(static_cast<double>(in));
-  add_uniform(prefix + ".weight", {out, in}, bound);
-  if (bias) add_uniform(prefix + ".bias", {out}, bound);
+  Parameters p;
+  p.linear(prefix, in, out, bias);
+  add(p);
 }
 
 void ParamSet::add_conv(const std::string& prefix, std::int64_t in, std::int64_t out, std::int64_t kernel) {
-  const double bound = 1.0 / std::sqrt(static_cast<double>(in * kernel * kernel));
-  add_uniform(prefix + ".weight", {out, in, kernel, kernel}, bound);
-  add_uniform(prefix + ".bias", {out}, bound);
+  Parameters p;
+  p.conv(prefix, in, out, kernel);
+  add(p);
 }
 
 void ParamSet::add_norm(const std::string& prefix, std::int64_t width) {
-  add_constant(prefix + ".weight", {width}, 1.0);
-  add_constant(prefix + ".bias", {width}, 0.0);
+  Parameters p;
+  p.norm(prefix, width);
+  add(p);
 }
 
 at::Tensor& ParamSet::operator[](const std::string& name) {

@@ -8,24 +8,23 @@
 #include <string>
 #include <vector>
 
-#include "formats/safetensors.h"
+#include "formats/parameter.h"
 #include "learn/torch.h"
 
 namespace cp {
 
 class ParamSet {
  public:
-  // Initial values are f(seed, name): the same whatever else the set holds, and on every platform.
+  // Initial values are f(seed, name) (formats/parameter.h).
   explicit ParamSet(std::uint64_t seed = 0) : seed_(seed) {}
 
+  void add(const Parameters& parameters);
+  // One layer at a time; what each is, formats/parameter.h says.
   void add_normal(const std::string& name, at::IntArrayRef shape, double sd);
-  void add_uniform(const std::string& name, at::IntArrayRef shape, double bound);
   void add_constant(const std::string& name, at::IntArrayRef shape, double value);
-  // weight (out in) and bias (out), uniform in +-1/sqrt(in), as torch.nn.Linear starts.
   void add_linear(const std::string& prefix, std::int64_t in, std::int64_t out, bool bias = true);
-  // weight (out in k k) and bias (out), uniform in +-1/sqrt(in k k), as torch.nn.Conv2d starts.
   void add_conv(const std::string& prefix, std::int64_t in, std::int64_t out, std::int64_t kernel);
-  void add_norm(const std::string& prefix, std::int64_t width);  // weight 1, bias 0
+  void add_norm(const std::string& prefix, std::int64_t width);
 
   bool has(const std::string& name) const { return index_.count(name) != 0; }
   at::Tensor& operator[](const std::string& name);
@@ -49,8 +48,6 @@ class ParamSet {
   void append_to(std::vector<TensorToWrite>& out, DType dtype, const std::string& prefix = "") const;
 
  private:
-  void add(const std::string& name, at::Tensor value);
-
   std::uint64_t seed_;
   std::vector<std::string> names_;
   std::vector<at::Tensor> values_;

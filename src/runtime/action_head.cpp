@@ -19,24 +19,6 @@ constexpr double kDensityWidth = 0.15;
 
 int out_width(bool attends, int hidden) { return attends ? kQueries * kKey + kQueries * 2 + hidden : hidden; }
 
-void check_names(const SafeTensors& file, bool attends, int hidden) {
-  TensorExpectation expected;
-  const auto layer = [&](const std::string& prefix, int out, int in) {
-    expected.want(prefix + ".weight", {out, in});
-    expected.want(prefix + ".bias", {out});
-  };
-  if (attends) {
-    expected.want("condition.query", {kQueries, kKey});
-    layer("condition.key", kKey, hidden);
-    layer("condition.value", kKey, hidden);
-  }
-  layer("condition.out", ActionHead::kCondition, out_width(attends, hidden));
-  expected.want("condition.norm.weight", {ActionHead::kCondition});
-  expected.want("condition.norm.bias", {ActionHead::kCondition});
-  for (int i = 0; i < 4; ++i) layer(kNames[i], kWidths[i + 1], kWidths[i]);
-  expected.check(file);
-}
-
 }  // namespace
 
 std::vector<float> start_noise(std::uint64_t seed, int count) {
@@ -46,16 +28,30 @@ std::vector<float> start_noise(std::uint64_t seed, int count) {
   return noise;
 }
 
-ActionHead ActionHead::load(const SafeTensors& file, const std::string& condition, int grid, int hidden) {
-  if (condition != "visual_attention" && condition != "last_token")
-    throw UserError(ErrorKind::model, file.where(),
-                    "wanted head.condition visual_attention or last_token, found \"" + condition + "\"",
+Parameters ActionHead::parameters(const std::string& condition, int hidden) {
+  const bool attends = condition == "visual_attention";
+  if (!attends && condition != "last_token")
+    throw UserError(ErrorKind::model, "head.condition",
+                    "wanted visual_attention or last_token, found \"" + condition + "\"",
                     "Other conditions are not in this version.");
+  Parameters p;
+  if (attends) {
+    p.normal("condition.query", {kQueries, kKey}, 0.1);
+    p.linear("condition.key", hidden, kKey);
+    p.linear("condition.value", hidden, kKey);
+  }
+  p.linear("condition.out", out_width(attends, hidden), kCondition);
+  p.norm("condition.norm", kCondition);
+  for (int i = 0; i < 4; ++i) p.linear(kNames[i], kWidths[i], kWidths[i + 1]);
+  return p;
+}
+
+ActionHead ActionHead::load(const SafeTensors& file, const std::string& condition, int grid, int hidden) {
+  parameters(condition, hidden).expectation().check(file);
   ActionHead h;
   h.attends_ = condition == "visual_attention";
   h.grid_ = grid;
   h.hidden_ = hidden;
-  check_names(file, h.attends_, hidden);
   if (h.attends_) {
     h.query_ = load_floats(file, "condition.query", {kQueries, kKey});
     h.key_ = load_linear(file, "condition.key", kKey, hidden);

@@ -10,6 +10,7 @@
 
 #include "data/geometry.h"
 #include "diffusion/sampler.h"
+#include "formats/parameter.h"
 #include "runtime/layers.h"
 
 namespace cp {
@@ -28,6 +29,8 @@ class ActionHead {
     SamplerOptions options;
   };
 
+  // What head.safetensors holds, for both engines. Throws UserError(model) for a condition that is not in this version.
+  static Parameters parameters(const std::string& condition, int hidden);
   // head.safetensors. `condition` is "visual_attention" or "last_token"; `grid` the side of the visual grid, `hidden`
   // the language model's width. Throws UserError(model).
   static ActionHead load(const SafeTensors& file, const std::string& condition, int grid, int hidden);

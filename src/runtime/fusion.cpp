@@ -42,24 +42,6 @@ std::vector<float> pair_and_difference(const std::vector<float>& a, const std::v
   return out;
 }
 
-// The largest value and the mean of every column of x (R W).
-struct Pooled {
-  std::vector<float> largest, mean;
-};
-Pooled pool_rows(std::span<const float> x, std::size_t width) {
-  Pooled out{std::vector<float>(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(width)), std::vector<float>(width)};
-  const std::size_t rows = x.size() / width;
-  for (std::size_t c = 0; c < width; ++c) {
-    double sum = 0;
-    for (std::size_t r = 0; r < rows; ++r) {
-      sum += x[r * width + c];
-      out.largest[c] = std::max(out.largest[c], x[r * width + c]);
-    }
-    out.mean[c] = static_cast<float>(sum / static_cast<double>(rows));
-  }
-  return out;
-}
-
 std::vector<float> joined(std::initializer_list<std::span<const float>> parts) {
   std::vector<float> out;
   for (const std::span<const float> part : parts) out.insert(out.end(), part.begin(), part.end());

@@ -1,5 +1,7 @@
 #include "runtime/layers.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "kernels/half.h"
 
@@ -36,6 +38,20 @@ Linear load_conv(const SafeTensors& file, const std::string& prefix, int out, in
 
 Norm load_norm(const SafeTensors& file, const std::string& prefix, int width) {
   return {load_floats(file, prefix + ".weight", {width}), load_floats(file, prefix + ".bias", {width})};
+}
+
+Pooled pool_rows(std::span<const float> x, std::size_t width) {
+  Pooled out{std::vector<float>(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(width)), std::vector<float>(width)};
+  const std::size_t rows = x.size() / width;
+  for (std::size_t c = 0; c < width; ++c) {
+    double sum = 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+      sum += x[r * width + c];
+      out.largest[c] = std::max(out.largest[c], x[r * width + c]);
+    }
+    out.mean[c] = static_cast<float>(sum / static_cast<double>(rows));
+  }
+  return out;
 }
 
 }  // namespace cp

@@ -36,4 +36,10 @@ struct Norm {
 };
 Norm load_norm(const SafeTensors& file, const std::string& prefix, int width);
 
+// The largest value and the mean of every column of x (R W).
+struct Pooled {
+  std::vector<float> largest, mean;
+};
+Pooled pool_rows(std::span<const float> x, std::size_t width);
+
 }  // namespace cp
