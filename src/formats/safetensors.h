@@ -54,16 +54,19 @@ class SafeTensors {
 };
 
 // Compares the names of a file with what a model wants and throws one UserError(model) that lists all that are missing,
-// unknown or mis-shaped at once. Collect with want(), then check().
+// unknown or mis-shaped at once. Collect with want() and skip(), then check().
 class TensorExpectation {
  public:
   void want(std::string name, std::vector<std::int64_t> shape) {
     wanted_.emplace_back(std::move(name), std::move(shape));
   }
+  // Names that begin so are known, may be there, and are not read.
+  void skip(std::string prefix) { skipped_.push_back(std::move(prefix)); }
   void check(const SafeTensors& file) const;
 
  private:
   std::vector<std::pair<std::string, std::vector<std::int64_t>>> wanted_;
+  std::vector<std::string> skipped_;
 };
 
 // A tensor to be written; `values` are float32 and are rounded to `dtype` (f32, f16, bf16; to nearest, ties to even).

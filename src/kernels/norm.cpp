@@ -87,6 +87,10 @@ void gelu(std::span<float> x) {
 
 float sigmoid(float x) { return 1.f / (1.f + std::exp(-x)); }
 
+void quick_gelu(std::span<float> x) {
+  for (float& v : x) v *= sigmoid(1.702f * v);
+}
+
 void silu(std::span<float> x) {
   for (float& v : x) v *= sigmoid(v);
 }

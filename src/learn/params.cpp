@@ -76,8 +76,8 @@ at::Tensor ParamSet::group_norm(const at::Tensor& x, const std::string& prefix) 
   return at::group_norm(x, 1, (*this)[prefix + ".weight"], (*this)[prefix + ".bias"], 1e-5);
 }
 
-at::Tensor ParamSet::layer_norm(const at::Tensor& x, const std::string& prefix) const {
-  return at::layer_norm(x, {x.size(-1)}, (*this)[prefix + ".weight"], (*this)[prefix + ".bias"], 1e-5);
+at::Tensor ParamSet::layer_norm(const at::Tensor& x, const std::string& prefix, double eps) const {
+  return at::layer_norm(x, {x.size(-1)}, (*this)[prefix + ".weight"], (*this)[prefix + ".bias"], eps);
 }
 
 at::Tensor ParamSet::rms_norm(const at::Tensor& x, const std::string& name, double eps) const {

@@ -36,8 +36,8 @@ class ParamSet {
   at::Tensor linear(const at::Tensor& x, const std::string& prefix) const;                      // (... in) -> (... out)
   at::Tensor conv(const at::Tensor& x, const std::string& prefix, std::int64_t padding) const;  // (B C H W)
   at::Tensor group_norm(const at::Tensor& x, const std::string& prefix) const;                  // one group, eps 1e-5
-  at::Tensor layer_norm(const at::Tensor& x, const std::string& prefix) const;                  // last axis, eps 1e-5
-  at::Tensor rms_norm(const at::Tensor& x, const std::string& name, double eps) const;          // last axis
+  at::Tensor layer_norm(const at::Tensor& x, const std::string& prefix, double eps = 1e-5) const;  // last axis
+  at::Tensor rms_norm(const at::Tensor& x, const std::string& name, double eps) const;             // last axis
 
   void set_trainable(bool trainable);
   void to(at::ScalarType dtype);          // for gradient checks in float64

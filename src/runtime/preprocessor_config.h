@@ -9,9 +9,11 @@
 
 namespace cp {
 
-// Reads size ({"height","width"}, {"shortest_edge"} or a number), resample (Pillow's numbers), do_center_crop and
-// crop_size, rescale_factor, image_mean, image_std. Throws UserError(model) naming the field for what preprocess()
-// cannot do.
+// Reads size and crop_size ({"height", "width"}, {"shortest_edge"} or a number), resample (Pillow's numbers),
+// do_center_crop, rescale_factor, image_mean, image_std. Absent keys take the defaults of transformers'
+// CLIPImageProcessor when the file names it (image_processor_type or, before 2022, feature_extractor_type), with
+// numbers for size meaning the shortest edge; a file that names no processor must hold them. Throws UserError(model)
+// naming the field for what preprocess() cannot do, for other processors and for unknown fields.
 Preprocess read_preprocess(const std::filesystem::path& preprocessor_config_json);
 
 }  // namespace cp

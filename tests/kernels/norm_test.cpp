@@ -59,6 +59,16 @@ TEST(Activations, GeluIsTheExactOneAndNotTheTanhForm) {
   EXPECT_GT(std::abs(x[0] - -0.00363739f), 1e-4f) << "the twin: the tanh form at -3";
 }
 
+TEST(Activations, QuickGeluIsNotTheExactOne) {
+  std::vector<float> x = {-3, -1, 0, 0.5f, 2, 100}, exact = x;
+  quick_gelu(x);
+  gelu(exact);
+  // x / (1 + exp(-1.702 x)), by Python in float64
+  const std::vector<float> want = {-0.01807131f, -0.15420423f, 0, 0.35038844f, 1.93565862f, 100};
+  EXPECT_TRUE(close("quick_gelu", x, want, Tol::abs(1e-6, "float32 exp")));
+  EXPECT_FALSE(close("gelu", exact, want, Tol::abs(1e-3, "they must differ")));
+}
+
 TEST(Activations, SiluAndSigmoid) {
   std::vector<float> x = {-100, 0, 1};
   silu(x);

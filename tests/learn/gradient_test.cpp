@@ -1,62 +1,26 @@
 // Gradients of every network in learn/ against finite differences in float64.
 #include <cmath>
 
-#include "core/rng.h"
+#include "gradient_check.h"
 #include "learn/adamw.h"
 #include "learn/fusion_net.h"
 #include "learn/head_net.h"
 #include "learn/language_net.h"
 #include "learn/stages.h"
-#include "support/test_support.h"
 
 #include <gtest/gtest-spi.h>
 
 namespace cp {
 namespace {
 
-// Central differences with step 1e-5 have an error of about 1e-10 x the third derivative, and rounding of about 1e-11 /
-// 1e-5.
-constexpr double kStep = 1e-5, kRelative = 1e-5, kAbsolute = 1e-7;
+using test::check_gradients;
+using test::weighted;
 
-at::Tensor random(at::IntArrayRef shape, std::uint64_t n) {
-  Rng rng(5, Stream::test, 0, n);
-  at::Tensor t = at::empty(shape, at::kDouble);
-  for (std::int64_t i = 0; i < t.numel(); ++i) t.data_ptr<double>()[i] = rng.normal();
-  return t;
-}
-
-// Checks `per_tensor` weights of every tensor of `set`. Returns how many were checked; failures are reported.
-int check_gradients(ParamSet& set, const std::function<at::Tensor()>& loss, int per_tensor, double planted = 1.0) {
-  for (const std::string& name : set.names()) set[name].mutable_grad().reset();
-  loss().backward();
-  int checked = 0;
-  Rng rng(6, Stream::test);
-  for (const std::string& name : set.names()) {
-    at::Tensor& value = set[name];
-    const at::Tensor grad = value.grad().defined() ? value.grad() * planted : at::zeros_like(value.detach());
-    for (int k = 0; k < per_tensor; ++k, ++checked) {
-      const auto i = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(value.numel())));
-      double* cell = value.data_ptr<double>() + i;
-      const double kept = *cell;
-      at::NoGradGuard no_grad;
-      *cell = kept + kStep;
-      const double up = loss().item<double>();
-      *cell = kept - kStep;
-      const double down = loss().item<double>();
-      *cell = kept;
-      const double numeric = (up - down) / (2 * kStep), analytic = grad.reshape({-1})[i].item<double>();
-      EXPECT_NEAR(analytic, numeric, kAbsolute + kRelative * std::abs(numeric)) << name << "[" << i << "]";
-    }
-  }
-  return checked;
-}
+at::Tensor random(at::IntArrayRef shape, std::uint64_t n) { return test::random_doubles(shape, n); }
 
 FeatureBatch features(std::uint64_t n) {
   return {random({2, 40, 32, 32}, n), random({2, 112, 16, 16}, n + 1), random({2, 320, 8, 8}, n + 2)};
 }
-
-// A loss that touches every output with weights of its own.
-at::Tensor weighted(const at::Tensor& x, std::uint64_t n) { return (x * random(x.sizes(), n)).sum(); }
 
 LanguageConfig tiny_config() {
   LanguageConfig c;

@@ -101,7 +101,7 @@ TEST(PreprocessorConfig, NamesWhatItCannotDo) {
       {R"({"image_std": [1, 0, 1]})", "\"image_std\""},
       {R"({"image_mean": [1, 2]})", "\"image_mean\""},
       {R"({"resample": 9})", "\"resample\""},
-      {R"({"do_center_crop": true})", "centre crop"},
+      {R"({"do_center_crop": true})", "\"crop_size\""},
   };
   for (const auto& [changes, part] : cases) {
     EXPECT_TRUE(test::throws_user_error([&] { parse(changes); }, ErrorKind::model, {"preprocessor_config.json", part}))
