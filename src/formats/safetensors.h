@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,16 +70,23 @@ class TensorExpectation {
   std::vector<std::string> skipped_;
 };
 
-// A tensor to be written; `values` are float32 and are rounded to `dtype` (f32, f16, bf16; to nearest, ties to even).
+// A tensor to be written: either `values`, float32, to be rounded to `dtype` (f32, f16, bf16; to nearest, ties to
+// even), or `bytes`, which are little-endian elements of `dtype` already (any dtype) and go to the file as they are.
+// Large models are written from bytes: nothing but what the file will hold is then kept in memory.
 struct TensorToWrite {
   std::string name;
   std::vector<std::int64_t> shape;
-  std::vector<float> values;
+  std::vector<float> values = {};
   DType dtype = DType::f32;
+  std::string bytes = {};
 };
 
-// Durable write (core/file.h). In the file the tensors stand as the reference writer sorts them: F32, BF16, F16, each
-// by name. Names that stand twice and values that do not fill the shape are bugs.
+// The bytes of float32 values rounded to f32, f16 or bf16, for TensorToWrite::bytes.
+std::string encode_floats(std::span<const float> values, DType dtype);
+
+// Durable write (core/file.h). In the file the tensors stand as the reference writer sorts them: by dtype (I64, F64,
+// F32, I32, BF16, F16, I16, I8, U8, BOOL), each by name. Names that stand twice and contents that do not fill the
+// shape are bugs.
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorToWrite>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 std::string encode_safetensors(const std::vector<TensorToWrite>& tensors,

@@ -1,4 +1,4 @@
-// In:  float32 values with names, shapes and the dtype to store.
+// In:  float32 values or bytes, with names, shapes and the dtype to store.
 // Out: a safetensors file, byte for byte as the reference writer (safetensors 0.8.0) lays it out.
 // Not here: reading (safetensors.cpp).
 
@@ -16,23 +16,34 @@ namespace {
 
 constexpr std::size_t kAlignment = 8;
 
-// The reference sorts by its enumeration of dtypes, largest first: F32 before BF16 before F16.
-int dtype_rank(DType dtype) { return dtype == DType::f32 ? 0 : dtype == DType::bf16 ? 1 : 2; }
+// The reference sorts by its enumeration of dtypes, largest first.
+int dtype_rank(DType dtype) {
+  constexpr DType kOrder[] = {DType::i64, DType::f64, DType::f32, DType::i32, DType::bf16,
+                              DType::f16, DType::i16, DType::i8,  DType::u8,  DType::boolean};
+  return static_cast<int>(std::find(std::begin(kOrder), std::end(kOrder), dtype) - std::begin(kOrder));
+}
+
+bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16; }
+
+std::size_t bytes_in_file(const TensorToWrite& tensor) {
+  return tensor.bytes.empty() ? tensor.values.size() * dtype_size(tensor.dtype) : tensor.bytes.size();
+}
 
 std::vector<const TensorToWrite*> in_file_order(const std::vector<TensorToWrite>& tensors) {
   std::vector<const TensorToWrite*> order;
   std::set<std::string> names{"__metadata__"};  // reserved
   for (const TensorToWrite& tensor : tensors) {
     CP_CHECK(names.insert(tensor.name).second, fmt::format("tensor name \"{}\" twice or reserved", tensor.name));
-    CP_CHECK(tensor.dtype == DType::f32 || tensor.dtype == DType::bf16 || tensor.dtype == DType::f16,
-             fmt::format("tensor \"{}\": cannot write {}", tensor.name, dtype_name(tensor.dtype)));
-    std::size_t size = 1;
+    CP_CHECK(tensor.values.empty() || is_float(tensor.dtype),
+             fmt::format("tensor \"{}\": cannot write floats as {}", tensor.name, dtype_name(tensor.dtype)));
+    CP_CHECK(tensor.values.empty() || tensor.bytes.empty(), tensor.name + ": both values and bytes");
+    std::size_t size = dtype_size(tensor.dtype);
     for (const std::int64_t extent : tensor.shape) {
       CP_CHECK(extent >= 0, tensor.name);
       size *= static_cast<std::size_t>(extent);
     }
-    CP_CHECK(size == tensor.values.size(),
-             fmt::format("tensor \"{}\": {} values for a shape of {}", tensor.name, tensor.values.size(), size));
+    CP_CHECK(size == bytes_in_file(tensor),
+             fmt::format("tensor \"{}\": {} bytes for a shape of {}", tensor.name, bytes_in_file(tensor), size));
     order.push_back(&tensor);
   }
   std::stable_sort(order.begin(), order.end(), [](const TensorToWrite* a, const TensorToWrite* b) {
@@ -47,7 +58,7 @@ std::string encode_header(const std::vector<const TensorToWrite*>& order,
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::size_t begin = 0;
   for (const TensorToWrite* tensor : order) {
-    const std::size_t end = begin + tensor->values.size() * dtype_size(tensor->dtype);
+    const std::size_t end = begin + bytes_in_file(*tensor);
     OrderedJson& item = header[tensor->name];
     item["dtype"] = dtype_name(tensor->dtype);
     item["shape"] = tensor->shape;
@@ -61,7 +72,11 @@ std::string encode_header(const std::vector<const TensorToWrite*>& order,
   return out + text;
 }
 
-// The file in parts. float32 tensors are not copied; `storage` keeps the others.
+std::string_view bytes_of(std::span<const float> values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
+}
+
+// The file in parts. Bytes and float32 values are not copied; `storage` keeps the others.
 std::vector<std::string_view> encode_parts(const std::vector<TensorToWrite>& tensors,
                                            const std::map<std::string, std::string>& metadata,
                                            std::vector<std::string>& storage) {
@@ -70,24 +85,32 @@ std::vector<std::string_view> encode_parts(const std::vector<TensorToWrite>& ten
   storage.push_back(encode_header(order, metadata));
   std::vector<std::string_view> parts{storage.back()};
   for (const TensorToWrite* tensor : order) {
-    if (tensor->dtype == DType::f32) {
-      parts.emplace_back(reinterpret_cast<const char*>(tensor->values.data()), tensor->values.size() * sizeof(float));
-      continue;
+    if (tensor->values.empty()) {
+      parts.emplace_back(tensor->bytes);
+    } else if (tensor->dtype == DType::f32) {
+      parts.push_back(bytes_of(tensor->values));
+    } else {
+      storage.push_back(encode_floats(tensor->values, tensor->dtype));
+      parts.emplace_back(storage.back());
     }
-    std::string bytes;
-    bytes.reserve(tensor->values.size() * 2);
-    for (const float value : tensor->values) {
-      const std::uint16_t bits = tensor->dtype == DType::f16 ? float_to_half(value) : float_to_bfloat(value);
-      bytes += static_cast<char>(bits & 0xffu);
-      bytes += static_cast<char>(bits >> 8);
-    }
-    storage.push_back(std::move(bytes));
-    parts.push_back(storage.back());
   }
   return parts;
 }
 
 }  // namespace
+
+std::string encode_floats(std::span<const float> values, DType dtype) {
+  CP_CHECK(is_float(dtype), fmt::format("cannot write floats as {}", dtype_name(dtype)));
+  if (dtype == DType::f32) return std::string(bytes_of(values));
+  std::string bytes;
+  bytes.reserve(values.size() * 2);
+  for (const float value : values) {
+    const std::uint16_t bits = dtype == DType::f16 ? float_to_half(value) : float_to_bfloat(value);
+    bytes += static_cast<char>(bits & 0xffu);
+    bytes += static_cast<char>(bits >> 8);
+  }
+  return bytes;
+}
 
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorToWrite>& tensors,
                        const std::map<std::string, std::string>& metadata) {

@@ -74,6 +74,19 @@ TEST(ReferenceFiles, WritingGivesTheReferencesBytes) {
   EXPECT_TRUE(encode_safetensors(as_written(), {{"format", "pt"}}) == want);
 }
 
+// Every dtype, in the reference's order: by dtype, then by name.
+TEST(ReferenceFiles, BytesOfEveryDtypeAreWrittenAsTheReferenceWritesThem) {
+  const std::string want = read_file(test::golden("formats/all_dtypes.safetensors"), 1 << 20, ErrorKind::data);
+  const SafeTensors file = SafeTensors::parse(want, "golden");
+  std::vector<TensorToWrite> tensors;
+  for (const auto& [name, view] : file.tensors())
+    tensors.push_back({name, view.shape, {}, view.dtype, std::string(view.bytes)});
+  EXPECT_TRUE(encode_safetensors(tensors, file.metadata()) == want);
+  for (TensorToWrite& tensor : tensors)
+    if (tensor.name == "i.i8") tensor.dtype = DType::u8;
+  EXPECT_FALSE(encode_safetensors(tensors, file.metadata()) == want);
+}
+
 TEST(ReferenceFiles, OneUnitInOneValueIsNoticed) {
   const std::string want = read_file(test::golden("formats/as_written.safetensors"), 1 << 20, ErrorKind::data);
   std::vector<TensorToWrite> tensors = as_written();

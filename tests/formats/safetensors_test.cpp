@@ -33,6 +33,19 @@ TEST(SafeTensors, ReadsWhatItWrote) {
             encode_safetensors(sample(), {{"format", "pt"}}));
 }
 
+TEST(SafeTensors, BytesGoToTheFileAsTheyAre) {
+  std::vector<TensorToWrite> tensors = sample();
+  for (TensorToWrite& tensor : tensors) {
+    tensor.bytes = encode_floats(tensor.values, tensor.dtype);
+    tensor.values.clear();
+  }
+  EXPECT_EQ(encode_safetensors(tensors), encode_safetensors(sample()));
+  tensors = {{"codes", {2, 2}, {}, DType::i8, "\x7f\x81\x01\x02"}, {"a", {3}, {}, DType::u8, "abc"}};
+  const SafeTensors file = SafeTensors::parse(encode_safetensors(tensors), "memory");
+  EXPECT_EQ(file.get("codes", {2, 2}).bytes, "\x7f\x81\x01\x02");
+  EXPECT_EQ(file.get("a", {3}).dtype, DType::u8);
+}
+
 TEST(SafeTensors, DataBeginsAlignedWhateverTheNames) {
   for (std::size_t length = 1; length <= 16; ++length) {
     const std::string bytes = encode_safetensors({{std::string(length, 'n'), {1}, {1}, DType::f32}});
@@ -139,6 +152,9 @@ TEST(SafeTensors, FolderWithoutWeightsIsNamed) {
 TEST(SafeTensors, WritersMistakesAreBugs) {
   EXPECT_THROW(encode_safetensors({{"a", {2}, {1}, DType::f32}}), BugError);
   EXPECT_THROW(encode_safetensors({{"a", {1}, {1}, DType::i32}}), BugError);
+  EXPECT_THROW(encode_safetensors({{"a", {1}, {}, DType::i32, "abc"}}), BugError);
+  EXPECT_THROW(encode_safetensors({{"a", {1}, {1}, DType::f32, "abcd"}}), BugError);
+  EXPECT_THROW(encode_floats(std::vector<float>(1), DType::i8), BugError);
   EXPECT_THROW(encode_safetensors({{"a", {1}, {1}, DType::f32}, {"a", {1}, {1}, DType::f16}}), BugError);
   EXPECT_THROW(encode_safetensors({{"__metadata__", {1}, {1}, DType::f32}}), BugError);
 }
