@@ -12,20 +12,16 @@ namespace {
 
 std::size_t area(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
 
-void gemm_scalar(const float* a, int m, const PackedMatrix& b, const float* bias, float* c, Activation activation) {
+void panel_scalar(const float* a, int m, const float* panel, int k_count, int width, const float* bias, float* c,
+                  std::size_t ldc, Activation activation) {
   constexpr int kPanel = PackedMatrix::kPanel;
-  for (int i = 0; i < m; ++i) {
-    const float* row = a + area(i, b.rows);
-    for (int p = 0; p < b.panel_count(); ++p) {
-      float sum[kPanel] = {};
-      const float* panel = b.panel(p);
-      for (int k = 0; k < b.rows; ++k)
-        for (int j = 0; j < kPanel; ++j) sum[j] += row[k] * panel[k * kPanel + j];
-      for (int j = 0, col = p * kPanel; j < kPanel && col < b.cols; ++j, ++col) {
-        float value = sum[j] + (bias ? bias[col] : 0.f);
-        if (activation == Activation::relu6) value = std::clamp(value, 0.f, 6.f);
-        c[area(i, b.cols) + static_cast<std::size_t>(col)] = value;
-      }
+  for (int i = 0; i < m; ++i, a += k_count, c += ldc) {
+    float sum[kPanel] = {};
+    for (int k = 0; k < k_count; ++k)
+      for (int j = 0; j < kPanel; ++j) sum[j] += a[k] * panel[k * kPanel + j];
+    for (int j = 0; j < width; ++j) {
+      const float value = sum[j] + (bias ? bias[j] : 0.f);
+      c[j] = activation == Activation::relu6 ? std::clamp(value, 0.f, 6.f) : value;
     }
   }
 }
@@ -64,10 +60,21 @@ void gemm(std::span<const float> a, int m, const PackedMatrix& b, std::span<cons
   CP_CHECK(c.size() == area(m, b.cols), "gemm: C is not M x N");
   CP_CHECK(bias.empty() || bias.size() == static_cast<std::size_t>(b.cols), "gemm: the bias is not N long");
   const float* bias_or_null = bias.empty() ? nullptr : bias.data();
+  if (simd() == Simd::avx2) return gemm_avx2(a.data(), m, b, bias_or_null, c.data(), activation);
+  for (int p = 0; p < b.panel_count(); ++p) {
+    const int col = p * PackedMatrix::kPanel;
+    panel_scalar(a.data(), m, b.panel(p), b.rows, std::min(PackedMatrix::kPanel, b.cols - col),
+                 bias_or_null ? bias_or_null + col : nullptr, c.data() + col, static_cast<std::size_t>(b.cols),
+                 activation);
+  }
+}
+
+void gemm_panel(const float* a, int m, const float* panel, int k, int width, const float* bias, float* c,
+                std::size_t ldc, Activation activation) {
   if (simd() == Simd::avx2)
-    gemm_avx2(a.data(), m, b, bias_or_null, c.data(), activation);
+    panel_avx2(a, m, panel, k, width, bias, c, ldc, activation);
   else
-    gemm_scalar(a.data(), m, b, bias_or_null, c.data(), activation);
+    panel_scalar(a, m, panel, k, width, bias, c, ldc, activation);
 }
 
 float dot(const float* a, const float* b, int n) {

@@ -1,8 +1,9 @@
 #pragma once
 // In:  row-major float32 matrices; the right-hand one packed once, because it is a weight that is used many times.
 // Out: C (M N) = activation(A (M K) B (K N) + bias (N)), in float32.
-// Not here: convolutions (conv.h makes rows of them), quantised weights.
+// Not here: convolutions (conv.h makes rows of them), quantised weights (nf4.h, int8.h).
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -33,6 +34,24 @@ PackedMatrix pack_transposed(std::span<const float> w, int n, int k);
 // (fused multiply-add).
 void gemm(std::span<const float> a, int m, const PackedMatrix& b, std::span<const float> bias, std::span<float> c,
           Activation activation = Activation::none);
+
+// The part of gemm() that belongs to one panel: c (M width) = activation(a (M K) panel (K 16) + bias (width)). Rows of
+// c are `ldc` apart; `bias` may be null; width is at most 16.
+void gemm_panel(const float* a, int m, const float* panel, int k, int width, const float* bias, float* c,
+                std::size_t ldc, Activation activation = Activation::none);
+
+// gemm() for a B (K N) that is kept in another form: fill(p, panel) writes panel p as PackedMatrix has it (what stands
+// right of the last column does not matter). Equal to the bit to gemm() with the same panels.
+template <class Fill>
+void gemm_by_panels(std::span<const float> a, int m, int k, int n, std::span<const float> bias, std::span<float> c,
+                    const Fill& fill) {
+  std::vector<float> panel(static_cast<std::size_t>(k) * PackedMatrix::kPanel);
+  for (int p = 0, col = 0; col < n; ++p, col += PackedMatrix::kPanel) {
+    fill(p, panel.data());
+    gemm_panel(a.data(), m, panel.data(), k, std::min(PackedMatrix::kPanel, n - col),
+               bias.empty() ? nullptr : bias.data() + col, c.data() + col, static_cast<std::size_t>(n));
+  }
+}
 
 // sum_i a_i b_i, and y += s x.
 float dot(const float* a, const float* b, int n);

@@ -6,7 +6,7 @@
 #include "kernels/cpu.h"
 
 #if CP_HAVE_AVX2
-#include <immintrin.h>
+#include "kernels/lanes_avx2.h"
 
 namespace cp {
 
@@ -56,30 +56,38 @@ constexpr BlockFunction kBlocks[kRows + 1] = {nullptr, block<1>, block<2>, block
 
 }  // namespace
 
+CP_AVX2 void panel_avx2(const float* a, int m, const float* panel, int k, int width, const float* bias, float* c,
+                        std::size_t ldc, Activation activation) {
+  const std::size_t lda = static_cast<std::size_t>(k);
+  alignas(32) float bias_of_panel[kPanel] = {};
+  if (bias) std::copy_n(bias, width, bias_of_panel);
+  for (int row = 0; row < m; row += kRows) {
+    const int rows = std::min(kRows, m - row);
+    const float* a_rows = a + static_cast<std::size_t>(row) * lda;
+    float* c_rows = c + static_cast<std::size_t>(row) * ldc;
+    if (width == kPanel) {
+      kBlocks[rows](a_rows, lda, panel, k, bias_of_panel, c_rows, ldc, activation);
+    } else {  // the padded columns go to a buffer of their own
+      alignas(32) float whole[kRows * kPanel];
+      kBlocks[rows](a_rows, lda, panel, k, bias_of_panel, whole, kPanel, activation);
+      for (int r = 0; r < rows; ++r) std::copy_n(whole + r * kPanel, width, c_rows + static_cast<std::size_t>(r) * ldc);
+    }
+  }
+}
+
 CP_AVX2 void gemm_avx2(const float* a, int m, const PackedMatrix& b, const float* bias, float* c,
                        Activation activation) {
   const std::size_t lda = static_cast<std::size_t>(b.rows), ldc = static_cast<std::size_t>(b.cols);
   // Rows of A that stay in the second-level cache (128 KiB of it) while all panels pass over them.
   const int rows_at_once = std::max(kRows, 32768 / std::max(1, b.rows) / kRows * kRows);
   for (int first = 0; first < m; first += rows_at_once) {
-    const int last = std::min(m, first + rows_at_once);
+    const int count = std::min(rows_at_once, m - first);
+    const float* a_rows = a + static_cast<std::size_t>(first) * lda;
+    float* c_rows = c + static_cast<std::size_t>(first) * ldc;
     for (int p = 0; p < b.panel_count(); ++p) {
-      const int col = p * kPanel, width = std::min(kPanel, b.cols - col);
-      alignas(32) float bias_of_panel[kPanel] = {};
-      if (bias) std::copy_n(bias + col, width, bias_of_panel);
-      for (int row = first; row < last; row += kRows) {
-        const int rows = std::min(kRows, last - row);
-        const float* a_rows = a + static_cast<std::size_t>(row) * lda;
-        float* c_rows = c + static_cast<std::size_t>(row) * ldc + col;
-        if (width == kPanel) {
-          kBlocks[rows](a_rows, lda, b.panel(p), b.rows, bias_of_panel, c_rows, ldc, activation);
-        } else {  // the padded columns go to a buffer of their own
-          alignas(32) float whole[kRows * kPanel];
-          kBlocks[rows](a_rows, lda, b.panel(p), b.rows, bias_of_panel, whole, kPanel, activation);
-          for (int r = 0; r < rows; ++r)
-            std::copy_n(whole + r * kPanel, width, c_rows + static_cast<std::size_t>(r) * ldc);
-        }
-      }
+      const int col = p * kPanel;
+      panel_avx2(a_rows, count, b.panel(p), b.rows, std::min(kPanel, b.cols - col), bias ? bias + col : nullptr,
+                 c_rows + col, ldc, activation);
     }
   }
 }
@@ -91,10 +99,7 @@ CP_AVX2 float dot_avx2(const float* a, const float* b, int n) {
     sum0 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i), sum0);
     sum1 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8), sum1);
   }
-  alignas(32) float lanes[8];
-  _mm256_store_ps(lanes, _mm256_add_ps(sum0, sum1));
-  float sum = 0;
-  for (const float lane : lanes) sum += lane;
+  float sum = sum_lanes(_mm256_add_ps(sum0, sum1));
   for (; i < n; ++i) sum += a[i] * b[i];
   return sum;
 }
@@ -114,6 +119,9 @@ CP_AVX2 void axpy_avx2(float s, const float* x, float* y, int n) {
 namespace cp {
 
 void gemm_avx2(const float*, int, const PackedMatrix&, const float*, float*, Activation) {
+  CP_CHECK(false, "no AVX2 in this build");
+}
+void panel_avx2(const float*, int, const float*, int, int, const float*, float*, std::size_t, Activation) {
   CP_CHECK(false, "no AVX2 in this build");
 }
 float dot_avx2(const float*, const float*, int) { CP_CHECK(false, "no AVX2 in this build"); }

@@ -1,0 +1,58 @@
+#include "kernels/nf4.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "kernels/cpu.h"
+#include "kernels/gemm.h"
+#include "kernels/nf4_avx2.h"
+
+namespace cp {
+
+namespace {
+
+std::size_t area(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
+
+// Row n of W (K), `stride` floats between its values.
+void unpack_row(const Nf4Matrix& w, int n, float* to, std::size_t stride) {
+  std::size_t flat = area(n, w.in);
+  for (int k = 0; k < w.in; ++k, ++flat, to += stride) {
+    const unsigned pair = w.codes[flat / 2];
+    *to = w.map[flat % 2 == 0 ? pair >> 4 : pair & 15u] * w.scales[flat / Nf4Matrix::kBlock];
+  }
+}
+
+void few_rows(const float* a, int m, const Nf4Matrix& w, const float* bias, float* c) {
+  std::vector<float> row(static_cast<std::size_t>(w.in));
+  for (int n = 0; n < w.out; ++n) {
+    unpack_row(w, n, row.data(), 1);
+    for (int i = 0; i < m; ++i)
+      c[area(i, w.out) + static_cast<std::size_t>(n)] =
+          dot(a + area(i, w.in), row.data(), w.in) + (bias ? bias[n] : 0.f);
+  }
+}
+
+void unpack_panel(const Nf4Matrix& w, int p, float* panel) {
+  constexpr int kPanel = PackedMatrix::kPanel;
+  for (int j = 0; j < kPanel; ++j) unpack_row(w, std::min(p * kPanel + j, w.out - 1), panel + j, kPanel);
+}
+
+}  // namespace
+
+void nf4_gemm(std::span<const float> a, int m, const Nf4Matrix& w, std::span<const float> bias, std::span<float> c) {
+  const std::size_t size = area(w.out, w.in);
+  CP_CHECK(w.codes.size() == (size + 1) / 2, "nf4_gemm: the codes are not N x K");
+  CP_CHECK(w.scales.size() == (size + Nf4Matrix::kBlock - 1) / Nf4Matrix::kBlock, "nf4_gemm: not one scale a block");
+  CP_CHECK(a.size() == area(m, w.in), "nf4_gemm: A is not M x K");
+  CP_CHECK(c.size() == area(m, w.out), "nf4_gemm: C is not M x N");
+  CP_CHECK(bias.empty() || bias.size() == static_cast<std::size_t>(w.out), "nf4_gemm: the bias is not N long");
+  const bool fast = simd() == Simd::avx2 && w.in % Nf4Matrix::kBlock == 0;
+  if (m > kNf4FewRows) {
+    const auto fill = fast ? nf4_panel_avx2 : unpack_panel;
+    gemm_by_panels(a, m, w.in, w.out, bias, c, [&](int p, float* panel) { fill(w, p, panel); });
+  } else {
+    (fast ? nf4_few_rows_avx2 : few_rows)(a.data(), m, w, bias.empty() ? nullptr : bias.data(), c.data());
+  }
+}
+
+}  // namespace cp
