@@ -6,6 +6,7 @@
 #include "learn/fusion_net.h"
 #include "learn/head_net.h"
 #include "learn/language_net.h"
+#include "learn/lora.h"
 #include "learn/stages.h"
 
 #include <gtest/gtest-spi.h>
@@ -73,6 +74,25 @@ TEST(Gradients, HeadWithEitherCondition) {
     const auto loss = [&] { return weighted(net.denoise(x, t, net.condition(hidden), 0.0, false), 4); };
     EXPECT_EQ(check_gradients(net.params, loss, 2), 2 * static_cast<int>(net.params.names().size())) << kind;
   }
+}
+
+TEST(Gradients, LoraThroughTwoModules) {
+  LoraConfig config;
+  config.r = 3, config.use_rslora = true, config.rank_pattern = {{"layers.1.self_attn.q_proj", 2}};
+  config.target_modules = {"q_proj"};
+  LoraSet lora(config, language_linears(tiny_config()), 1);
+  lora.params.to(at::kDouble);
+  at::Tensor x = random({2, 5, 16}, 1);
+  {
+    at::NoGradGuard no_grad;
+    for (const std::string& name : lora.params.names())  // B starts at 0, and with it the gradient of A
+      lora.params[name].copy_(random(lora.params[name].sizes(), 2) * 0.3);
+  }
+  const auto loss = [&] {
+    const at::Tensor h = x + lora.delta(x, "model.layers.0.self_attn.q_proj", false);
+    return weighted(at::silu(h) + lora.delta(at::silu(h), "model.layers.1.self_attn.q_proj", false), 3);
+  };
+  EXPECT_EQ(check_gradients(lora.params, loss, 6), 6 * 4);
 }
 
 TEST(Gradients, APlantedFaultIsSeen) {
