@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "core/json.h"
-#include "text/pre_tokenizer.h"
 
 namespace cp {
 namespace {
@@ -25,10 +24,10 @@ class Reader {
           "decoder", "model"});
     absent(json_, "truncation");
     absent(json_, "padding");
-    check_normalizer();
-    check_pre_tokenizer();
-    if (json_.contains("post_processor") && !json_["post_processor"].is_null()) only_byte_level("post_processor");
-    only_byte_level("decoder");
+    read_normalizer();
+    read_pre_tokenizer();
+    if (json_.contains("post_processor")) check_post_processor(json_["post_processor"]);
+    only_byte_level(json_member(json_, "decoder", where_, ErrorKind::model), "decoder");
     const Json& model = json_member(json_, "model", where_, ErrorKind::model);
     check_model(model);
     read_vocabulary(model);
@@ -40,8 +39,9 @@ class Reader {
 
  private:
   [[noreturn]] void refuse(const std::string& field, const std::string& what) const {
-    throw UserError(ErrorKind::model, where_, fmt::format("\"{}\": {}.", field, what),
-                    "Only byte-level BPE of Qwen2's kind is supported.");
+    throw UserError(
+        ErrorKind::model, where_, fmt::format("\"{}\": {}.", field, what),
+        "Only byte-level BPE is supported, of the kinds of Qwen2, Llama 3, GPT-2 and SmolLM (docs/text.md).");
   }
 
   void only(const Json& object, const std::string& field, std::initializer_list<const char*> known) const {
@@ -64,46 +64,90 @@ class Reader {
       refuse(field, fmt::format("wanted \"{}\": {}, found {}", key, wanted.dump(), object.dump()));
   }
 
-  void check_normalizer() const {
+  void read_normalizer() {
     const Json& normalizer = json_member(json_, "normalizer", where_, ErrorKind::model);
+    result_.compose = !normalizer.is_null();
+    if (!result_.compose) return;
     wants(normalizer, "normalizer", "type", "NFC");
     only(normalizer, "normalizer", {"type"});
   }
 
-  void check_pre_tokenizer() const {
+  // One step or a sequence of steps. The last one writes bytes as characters and may split by GPT-2's pattern.
+  void read_pre_tokenizer() {
     const Json& outer = json_member(json_, "pre_tokenizer", where_, ErrorKind::model);
-    wants(outer, "pre_tokenizer", "type", "Sequence");
-    only(outer, "pre_tokenizer", {"type", "pretokenizers"});
-    const Json& steps = json_member(outer, "pretokenizers", where_, ErrorKind::model);
-    if (!steps.is_array() || steps.size() != 2) refuse("pretokenizers", "wanted two steps, Split and ByteLevel");
-    const Json &split = steps[0], &bytes = steps[1];
-    wants(split, "pretokenizers", "type", "Split");
-    wants(split, "pretokenizers", "pattern", {{"Regex", kQwen2Pattern}});
-    wants(split, "pretokenizers", "behavior", "Isolated");
-    absent(split, "invert");
-    only(split, "pretokenizers", {"type", "pattern", "behavior", "invert"});
-    wants(bytes, "pretokenizers", "type", "ByteLevel");
-    wants(bytes, "pretokenizers", "use_regex", false);
-    wants(bytes, "pretokenizers", "add_prefix_space", false);
-    only(bytes, "pretokenizers", {"type", "use_regex", "add_prefix_space", "trim_offsets"});
+    std::vector<Json> steps;
+    if (json_string(outer, "type", where_, ErrorKind::model) == "Sequence") {
+      only(outer, "pre_tokenizer", {"type", "pretokenizers"});
+      const Json& list = json_member(outer, "pretokenizers", where_, ErrorKind::model);
+      if (!list.is_array()) refuse("pretokenizers", "wanted a list of steps");
+      for (const Json& step : list) steps.push_back(step);
+    } else {
+      steps.push_back(outer);
+    }
+    std::string types;
+    for (const Json& step : steps) types += " " + json_string(step, "type", where_, ErrorKind::model);
+    if (types == " ByteLevel")
+      result_.split = Split::gpt2;
+    else if (types == " Digits ByteLevel")
+      read_digits(steps[0]);
+    else if (types == " Split ByteLevel")
+      read_split(steps[0]);
+    else
+      refuse("pre_tokenizer",
+             fmt::format("wanted ByteLevel, Digits and ByteLevel, or Split and ByteLevel, found{}", types));
+    const Json& bytes = steps.back();
+    const bool by_pattern = result_.split == Split::gpt2 || result_.split == Split::digits_gpt2;
+    if (!by_pattern || bytes.contains("use_regex")) wants(bytes, "pre_tokenizer", "use_regex", by_pattern);
+    wants(bytes, "pre_tokenizer", "add_prefix_space", false);
+    only_byte_level(bytes, "pre_tokenizer");
   }
 
-  // Its options do not change ids or decoded text.
-  void only_byte_level(const std::string& field) const {
-    const Json& value = json_member(json_, field, where_, ErrorKind::model);
+  void read_digits(const Json& digits) {
+    wants(digits, "pre_tokenizer", "individual_digits", true);
+    only(digits, "pre_tokenizer", {"type", "individual_digits"});
+    result_.split = Split::digits_gpt2;
+  }
+
+  void read_split(const Json& split) {
+    if (split.contains("pattern") && split["pattern"] == Json{{"Regex", kLlama3Pattern}})
+      result_.split = Split::llama3;
+    else
+      wants(split, "pre_tokenizer", "pattern", {{"Regex", kQwen2Pattern}});
+    wants(split, "pre_tokenizer", "behavior", "Isolated");
+    absent(split, "invert");
+    only(split, "pre_tokenizer", {"type", "pattern", "behavior", "invert"});
+  }
+
+  // May trim offsets, which nobody asks for here, but add no token: a beginning-of-text token belongs into a template.
+  void check_post_processor(const Json& value) const {
+    if (value.is_null()) return;
+    const std::string type = json_string(value, "type", where_, ErrorKind::model);
+    if (type == "Sequence") {
+      for (const Json& step : json_member(value, "processors", where_, ErrorKind::model)) check_post_processor(step);
+    } else if (type == "TemplateProcessing") {
+      for (const Json& part : json_member(value, "single", where_, ErrorKind::model))
+        if (!part.is_object() || !part.contains("Sequence"))
+          refuse("post_processor", fmt::format("wanted no token beside the text, found {}", part.dump()));
+    } else {
+      only_byte_level(value, "post_processor");
+    }
+  }
+
+  // Its options do not change ids or decoded text (for the pre-tokenizer's, see there).
+  void only_byte_level(const Json& value, const std::string& field) const {
     wants(value, field, "type", "ByteLevel");
     only(value, field, {"type", "use_regex", "add_prefix_space", "trim_offsets"});
   }
 
-  void check_model(const Json& model) const {
-    // unk_token and fuse_unk do nothing, since every byte has a token.
+  void check_model(const Json& model) {
+    // unk_token and fuse_unk do nothing where every byte has a token: read_vocabulary sees to that.
     only(model, "model",
          {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
           "byte_fallback", "ignore_merges", "vocab", "merges"});
     if (model.contains("type")) wants(model, "model", "type", "BPE");
-    for (const char* key :
-         {"dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges"})
+    for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"})
       absent(model, key);
+    ignore_merges_ = model.contains("ignore_merges") && json_bool(model, "ignore_merges", where_, ErrorKind::model);
   }
 
   void insert(const std::string& token, int id, const std::string& field) {
@@ -124,9 +168,17 @@ class Reader {
         refuse("vocab", fmt::format("\"{}\": wanted an id from 0 to {}, found {}", token, kMaxId, id.dump()));
       insert(token, id.get<int>(), "vocab");
     }
-    for (unsigned byte = 0; byte < 256; ++byte)
-      result_.byte_ids[byte] = id_of(byte_character(static_cast<std::uint8_t>(byte)), "vocab");
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      const std::string& character = byte_character(static_cast<std::uint8_t>(byte));
+      // Vocabularies trained without the whole alphabet lack bytes that their texts lacked; no text lacks these.
+      const bool common = (byte >= 0x20 && byte < 0x7f) || byte == '\n';
+      const bool found = id_of_.count(character) != 0;
+      if (!found && !common && model.contains("unk_token") && !model["unk_token"].is_null())
+        refuse("unk_token", fmt::format("not supported where byte {} has no token", byte));
+      result_.byte_ids[byte] = found || common ? id_of(character, "vocab") : -1;
+    }
     reachable_.insert(result_.byte_ids.begin(), result_.byte_ids.end());
+    if (ignore_merges_) result_.whole = id_of_;
   }
 
   int id_of(const std::string& token, const std::string& field) const {
@@ -170,13 +222,16 @@ class Reader {
     for (const Json& item : added) {
       only(item, "added_tokens", {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
       ControlToken token{json_string(item, "content", where_, ErrorKind::model),
-                         static_cast<int>(json_integer(item, "id", where_, ErrorKind::model, 0, kMaxId))};
-      for (const char* key : {"single_word", "lstrip", "rstrip", "normalized"}) absent(item, key);
+                         static_cast<int>(json_integer(item, "id", where_, ErrorKind::model, 0, kMaxId)),
+                         json_bool(item, "special", where_, ErrorKind::model)};
+      for (const char* key : {"single_word", "lstrip", "rstrip"}) absent(item, key);
+      if (result_.compose) absent(item, "normalized");  // without a normaliser it makes no difference
       if (token.text.empty()) refuse("added_tokens", "an empty token");
       if (!seen.insert(token.text).second) refuse("added_tokens", fmt::format("\"{}\" stands twice", token.text));
       insert(token.text, token.id, "added_tokens");
       if (reachable_.count(token.id) != 0)
         refuse("added_tokens", fmt::format("\"{}\" can come from ordinary text, by a byte or a merge", token.text));
+      result_.whole.erase(token.text);  // nor as a whole piece
       result_.control.push_back(std::move(token));
     }
   }
@@ -193,6 +248,7 @@ class Reader {
   const std::string& where_;
   std::map<int, std::string> token_of_;
   std::unordered_map<std::string, int> id_of_;
+  bool ignore_merges_ = false;
   std::set<int> reachable_;  // ids that encoding of ordinary text may give
   BpeModel result_;
 };

@@ -13,6 +13,12 @@ namespace cp {
 struct BpeTokenizer::Impl {
   std::string where;
   BpeModel model;
+
+  const ControlToken* find(int id) const {
+    for (const ControlToken& control : model.control)
+      if (control.id == id) return &control;
+    return nullptr;
+  }
 };
 
 BpeTokenizer BpeTokenizer::parse(std::string_view json, const std::string& where) {
@@ -28,11 +34,27 @@ BpeTokenizer BpeTokenizer::load(const std::filesystem::path& tokenizer_json) {
 
 std::vector<int> BpeTokenizer::encode(std::string_view text) const {
   const BpeModel& model = impl_->model;
-  const std::string normal = nfc(text);
+  std::string composed;
+  if (model.compose) {
+    composed = nfc(text);
+    text = composed;
+  } else {
+    require_utf8(text);
+  }
   std::vector<int> ids, piece_ids;
-  for (const std::string_view piece : split_qwen2(normal)) {
+  std::string characters;
+  for (const std::string_view piece : split_text(text, model.split)) {
+    if (!model.whole.empty()) {
+      characters.clear();
+      for (const char byte : piece) characters += byte_character(static_cast<std::uint8_t>(byte));
+      if (const auto found = model.whole.find(characters); found != model.whole.end()) {
+        ids.push_back(found->second);
+        continue;
+      }
+    }
     piece_ids.clear();
-    for (const char byte : piece) piece_ids.push_back(model.byte_ids[static_cast<std::uint8_t>(byte)]);
+    for (const char byte : piece)
+      if (const int id = model.byte_ids[static_cast<std::uint8_t>(byte)]; id >= 0) piece_ids.push_back(id);
     model.merges.apply(piece_ids);
     ids.insert(ids.end(), piece_ids.begin(), piece_ids.end());
   }
@@ -66,27 +88,30 @@ std::vector<int> BpeTokenizer::encode_with_control(std::string_view text) const 
 }
 
 std::string BpeTokenizer::decode(const std::vector<int>& ids, bool keep_control) const {
+  const BpeModel& model = impl_->model;
   std::string bytes;
   for (const int id : ids) {
     CP_CHECK(id >= 0 && id < size(), fmt::format("id {} of a vocabulary of {}", id, size()));
-    if (keep_control || !is_control(id)) bytes += impl_->model.bytes[static_cast<std::size_t>(id)];
+    const ControlToken* control = impl_->find(id);
+    if (keep_control || control == nullptr || !control->special) bytes += model.bytes[static_cast<std::size_t>(id)];
   }
   return replace_invalid_utf8(bytes);
 }
 
 int BpeTokenizer::size() const { return static_cast<int>(impl_->model.bytes.size()); }
 
-int BpeTokenizer::control_id(const std::string& token) const {
+std::optional<int> BpeTokenizer::find_control(std::string_view token) const {
   for (const ControlToken& control : impl_->model.control)
     if (control.text == token) return control.id;
-  throw UserError(ErrorKind::model, impl_->where, fmt::format("the vocabulary has no added token \"{}\".", token),
-                  "Use a tokenizer of Qwen2's kind with vision tokens.");
+  return {};
 }
 
-bool BpeTokenizer::is_control(int id) const {
-  for (const ControlToken& control : impl_->model.control)
-    if (control.id == id) return true;
-  return false;
+int BpeTokenizer::control_id(const std::string& token) const {
+  if (const std::optional<int> id = find_control(token)) return *id;
+  throw UserError(ErrorKind::model, impl_->where, fmt::format("the vocabulary has no added token \"{}\".", token),
+                  "The model's prompt needs it: use the tokenizer.json that belongs to the model.");
 }
+
+bool BpeTokenizer::is_control(int id) const { return impl_->find(id) != nullptr; }
 
 }  // namespace cp

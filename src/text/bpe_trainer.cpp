@@ -83,7 +83,7 @@ class Trainer {
     std::map<std::string, std::int64_t, std::less<>> frequency;
     for (const std::string& text : texts) {
       const std::string normal = nfc(text);
-      for (const std::string_view piece : split_qwen2(normal)) {
+      for (const std::string_view piece : split_text(normal, Split::qwen2)) {
         const auto found = frequency.find(piece);
         if (found == frequency.end())
           frequency.emplace(piece, 1);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <unordered_map>
 
 #include "text/unicode.h"
@@ -10,6 +11,8 @@ namespace cp {
 
 const char* const kQwen2Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+const char* const kLlama3Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 namespace {
 
@@ -25,21 +28,30 @@ class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
-  // The byte behind the match that begins at `begin`. The alternatives of the pattern in their order.
-  std::size_t match(std::size_t begin) const {
+  // The byte behind the match that begins at `begin`. The alternatives of the patterns in their order.
+  std::size_t match_qwen2(std::size_t begin, int most_digits) const {
     const Point first = at(begin);
-    if (const std::size_t end = contraction(first)) return end;
+    if (const std::size_t end = contraction(first, /*any_case=*/true)) return end;
 
     if (first.kind == Class::letter) return run(begin, Class::letter);
     if (first.kind != Class::newline && first.kind != Class::number && at(first.next).kind == Class::letter)
       return run(first.next, Class::letter);
 
-    if (first.kind == Class::number) return first.next;
+    if (first.kind == Class::number) return run(begin, Class::number, most_digits);
 
     const std::size_t symbols = first.code == ' ' ? first.next : begin;
     if (at(symbols).kind == Class::other) return run(run(symbols, Class::other), Class::newline);
 
-    return white_space(begin);
+    return white_space(begin, /*to_newline=*/true);
+  }
+
+  std::size_t match_gpt2(std::size_t begin) const {
+    const Point first = at(begin);
+    if (const std::size_t end = contraction(first, /*any_case=*/false)) return end;
+    const std::size_t word = first.code == ' ' ? first.next : begin;
+    const Class kind = at(word).kind;
+    if (kind == Class::letter || kind == Class::number || kind == Class::other) return run(word, kind);
+    return white_space(begin, /*to_newline=*/false);
   }
 
  private:
@@ -57,15 +69,19 @@ class Scanner {
     return point;
   }
 
-  std::size_t run(std::size_t position, Class kind) const {
-    for (Point point = at(position); point.kind == kind; point = at(position)) position = point.next;
+  std::size_t run(std::size_t position, Class kind, int most = std::numeric_limits<int>::max()) const {
+    for (Point point = at(position); point.kind == kind && most > 0; point = at(position), --most)
+      position = point.next;
     return position;
   }
 
-  // 's 't 'm 'd 're 've 'll without regard to case; 0 when there is none. The long s folds to s.
-  std::size_t contraction(const Point& first) const {
+  // 's 't 'm 'd 're 've 'll; 0 when there is none. Without regard to case, the long s folds to s.
+  std::size_t contraction(const Point& first, bool any_case) const {
     if (first.code != '\'') return 0;
-    const auto fold = [](char32_t c) { return c == 0x17f ? U's' : c >= 'A' && c <= 'Z' ? c + 32 : c; };
+    const auto fold = [&](char32_t c) -> char32_t {
+      if (!any_case) return c;
+      return c == 0x17f ? U's' : c >= 'A' && c <= 'Z' ? c + 32 : c;
+    };
     const Point second = at(first.next);
     const char32_t a = fold(second.code);
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return second.next;
@@ -75,16 +91,16 @@ class Scanner {
     return found ? third.next : 0;
   }
 
-  // \s*[\r\n]+ takes a run of white space up to its last newline; \s+(?!\S) leaves the last of a run that a word
-  // follows, so that it can lead that word; \s+ takes what remains.
-  std::size_t white_space(std::size_t begin) const {
+  // \s*[\r\n]+ (`to_newline`) takes a run of white space up to its last newline; \s+(?!\S) leaves the last of a run
+  // that a word follows, so that it can lead that word; \s+ takes what remains.
+  std::size_t white_space(std::size_t begin, bool to_newline) const {
     std::size_t end = begin, last = begin, behind_newline = 0;
     for (Point point = at(begin); point.kind == Class::space || point.kind == Class::newline; point = at(end)) {
       last = end;
       end = point.next;
       if (point.kind == Class::newline) behind_newline = end;
     }
-    if (behind_newline != 0) return behind_newline;
+    if (to_newline && behind_newline != 0) return behind_newline;
     return end == text_.size() || last == begin ? end : last;
   }
 
@@ -103,14 +119,31 @@ std::array<std::string, 256> make_byte_characters() {
 
 }  // namespace
 
-std::vector<std::string_view> split_qwen2(std::string_view text) {
+std::vector<std::string_view> split_text(std::string_view text, Split split) {
   std::vector<std::string_view> pieces;
-  const Scanner scanner(text);
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = scanner.match(begin);
-    pieces.push_back(text.substr(begin, end - begin));
-    begin = end;
+  const auto cut = [&](std::string_view part) {
+    const Scanner scanner(part);
+    for (std::size_t begin = 0; begin < part.size();) {
+      const std::size_t end = split == Split::qwen2    ? scanner.match_qwen2(begin, 1)
+                              : split == Split::llama3 ? scanner.match_qwen2(begin, 3)
+                                                       : scanner.match_gpt2(begin);
+      pieces.push_back(part.substr(begin, end - begin));
+      begin = end;
+    }
+  };
+  if (split != Split::digits_gpt2) {
+    cut(text);
+    return pieces;
   }
+  std::size_t behind_digit = 0;
+  for (std::size_t position = 0; position < text.size();) {
+    const std::size_t begin = position;
+    if (!is_numeric(next_code_point(text, position))) continue;
+    cut(text.substr(behind_digit, begin - behind_digit));
+    pieces.push_back(text.substr(begin, position - begin));
+    behind_digit = position;
+  }
+  cut(text.substr(behind_digit));
   return pieces;
 }
 

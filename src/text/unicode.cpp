@@ -100,9 +100,20 @@ bool is_number(char32_t c) {
   return (found >= UTF8PROC_CATEGORY_ND && found <= UTF8PROC_CATEGORY_NO) || in_ranges(kNewNumbers, c);
 }
 
+bool is_numeric(char32_t c) { return is_number(c) || (c >= 0x11de0 && c <= 0x11de9) || (c >= 0x16ff4 && c <= 0x16ff6); }
+
 bool is_space(char32_t c) {
   return (c >= 0x9 && c <= 0xd) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
          c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+void require_utf8(std::string_view text) {
+  for (std::size_t position = 0; position < text.size();) {
+    const std::size_t begin = position;
+    if (next_code_point(text, position) == kInvalidCodePoint)
+      throw UserError(ErrorKind::data, "text", fmt::format("not valid UTF-8 at byte {}.", begin),
+                      "Save the text as UTF-8.");
+  }
 }
 
 std::string nfc(std::string_view text) {
@@ -110,14 +121,11 @@ std::string nfc(std::string_view text) {
     return std::string(text);
   constexpr auto kOptions = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
   constexpr int kLongest = 8;  // code points in a canonical decomposition: at most 4
+  require_utf8(text);
   std::vector<utf8proc_int32_t> points;
   points.reserve(text.size());
   for (std::size_t position = 0; position < text.size();) {
-    const std::size_t begin = position;
     const char32_t c = next_code_point(text, position);
-    if (c == kInvalidCodePoint)
-      throw UserError(ErrorKind::data, "text", fmt::format("not valid UTF-8 at byte {}.", begin),
-                      "Save the text as UTF-8.");
     std::array<utf8proc_int32_t, kLongest> parts;
     int boundary = 0;
     const auto n =

@@ -22,6 +22,12 @@ std::string replace_invalid_utf8(std::string_view text);
 bool is_letter(char32_t c);
 bool is_number(char32_t c);
 bool is_space(char32_t c);
+// Unicode 17's N*: what the `tokenizers` library's Digits step (Rust's char::is_numeric) takes for a digit. Its split
+// patterns go by Unicode 16.
+bool is_numeric(char32_t c);
+
+// Throws UserError(data) that names the first byte of the first invalid sequence.
+void require_utf8(std::string_view text);
 
 // Normalisation form C of Unicode 15 in time n log n. (The `tokenizers` library still orders by Unicode 9: it differs
 // when one of the 98 combining marks added since stands in a stack of marks.) Throws UserError(data) when `text` is not

@@ -32,7 +32,11 @@ const std::vector<Kind>& kinds() {
        },
        "padding"},
       {"no normalizer", [](Json& j) { j.erase("normalizer"); }, "\"normalizer\" is missing"},
-      {"null normalizer", [](Json& j) { j["normalizer"] = nullptr; }, "normalizer"},
+      {"list of normalizers",
+       [](Json& j) {
+         j["normalizer"] = {{"type", "Sequence"}, {"normalizers", Json::array()}};
+       },
+       "normalizer"},
       {"other normalizer",
        [](Json& j) {
          j["normalizer"] = {{"type", "NFKC"}};
@@ -40,7 +44,28 @@ const std::vector<Kind>& kinds() {
        "normalizer"},
       {"normalizer option", [](Json& j) { j["normalizer"]["x"] = 1; }, "unknown field \"x\""},
       {"no pre-tokenizer", [](Json& j) { j.erase("pre_tokenizer"); }, "pre_tokenizer"},
-      {"one step", [](Json& j) { j["pre_tokenizer"]["pretokenizers"].erase(0); }, "two steps"},
+      {"one step", [](Json& j) { j["pre_tokenizer"]["pretokenizers"].erase(0); }, "use_regex"},
+      {"no steps", [](Json& j) { j["pre_tokenizer"]["pretokenizers"] = Json::array(); }, "wanted ByteLevel"},
+      {"steps of no list", [](Json& j) { j["pre_tokenizer"]["pretokenizers"] = 4; }, "list of steps"},
+      {"step of no object", [](Json& j) { j["pre_tokenizer"]["pretokenizers"][0] = 4; }, "type"},
+      {"steps turned round",
+       [](Json& j) { std::swap(j["pre_tokenizer"]["pretokenizers"][0], j["pre_tokenizer"]["pretokenizers"][1]); },
+       "found ByteLevel Split"},
+      {"metaspace",
+       [](Json& j) {
+         j["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", "_"}};
+       },
+       "found Metaspace"},
+      {"digits in groups",
+       [](Json& j) {
+         j["pre_tokenizer"]["pretokenizers"][0] = {{"type", "Digits"}, {"individual_digits", false}};
+       },
+       "individual_digits"},
+      {"digits without a pattern",
+       [](Json& j) {
+         j["pre_tokenizer"]["pretokenizers"][0] = {{"type", "Digits"}, {"individual_digits", true}};
+       },
+       "use_regex"},
       {"other pattern", [](Json& j) { j["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "\\w+"; },
        "pattern"},
       {"string pattern", [](Json& j) { j["pre_tokenizer"]["pretokenizers"][0]["pattern"] = "x"; }, "pattern"},
@@ -53,6 +78,17 @@ const std::vector<Kind>& kinds() {
        [](Json& j) {
          j["post_processor"] = {{"type", "TemplateProcessing"}};
        },
+       "\"single\" is missing"},
+      {"template with a token",
+       [](Json& j) {
+         j["post_processor"] = Json::parse(R"({"type": "Sequence", "processors": [{"type": "ByteLevel"},
+           {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}]}]})");
+       },
+       "no token beside the text"},
+      {"other post-processor",
+       [](Json& j) {
+         j["post_processor"] = {{"type", "BertProcessing"}};
+       },
        "post_processor"},
       {"no decoder", [](Json& j) { j["decoder"] = nullptr; }, "decoder"},
       {"other decoder", [](Json& j) { j["decoder"]["type"] = "WordPiece"; }, "decoder"},
@@ -63,7 +99,14 @@ const std::vector<Kind>& kinds() {
       {"subword prefix", [](Json& j) { j["model"]["continuing_subword_prefix"] = "##"; }, "continuing_subword_prefix"},
       {"word suffix", [](Json& j) { j["model"]["end_of_word_suffix"] = "</w>"; }, "end_of_word_suffix"},
       {"byte fallback", [](Json& j) { j["model"]["byte_fallback"] = true; }, "byte_fallback"},
-      {"ignored merges", [](Json& j) { j["model"]["ignore_merges"] = true; }, "ignore_merges"},
+      {"ignored merges", [](Json& j) { j["model"]["ignore_merges"] = "yes"; }, "ignore_merges"},
+      {"unknown token for a byte",
+       [](Json& j) {
+         j["model"]["vocab"].erase("\u00ff");
+         j["model"]["unk_token"] = "<|endoftext|>";
+       },
+       "unk_token"},
+      {"added of unknown kind", [](Json& j) { j["added_tokens"][0].erase("special"); }, "special"},
       {"no vocabulary", [](Json& j) { j["model"].erase("vocab"); }, "\"vocab\" is missing"},
       {"empty vocabulary", [](Json& j) { j["model"]["vocab"] = Json::object(); }, "not in the vocabulary"},
       {"list vocabulary", [](Json& j) { j["model"]["vocab"] = Json::array({"a"}); }, "vocab"},

@@ -13,6 +13,8 @@ namespace {
 
 using testing::ElementsAre;
 
+auto split_qwen2(std::string_view text) { return split_text(text, Split::qwen2); }
+
 TEST(SplitQwen2, WordsTakeOneLeadingBlankOrSign) {
   EXPECT_THAT(split_qwen2("a new  house"), ElementsAre("a", " new", " ", " house"));
   EXPECT_THAT(split_qwen2("(yes) -no"), ElementsAre("(yes", ")", " -", "no"));
@@ -45,21 +47,48 @@ TEST(SplitQwen2, WhiteSpaceLeavesItsLastForTheNextWord) {
   EXPECT_THAT(split_qwen2("    if x"), ElementsAre("   ", " if", " x"));
 }
 
-TEST(SplitQwen2, PiecesJoinToTheText) {
+TEST(SplitLlama3, UpToThreeDigitsStandTogether) {
+  EXPECT_THAT(split_text("in 20245x", Split::llama3), ElementsAre("in", " ", "202", "45", "x"));
+  EXPECT_THAT(split_text("don't  \n\n go", Split::llama3), ElementsAre("don", "'t", "  \n\n", " go"));
+}
+
+TEST(SplitGpt2, OnlyABlankLeadsAWordNumbersAndSignsTogether) {
+  const auto split = [](std::string_view text) { return split_text(text, Split::gpt2); };
+  EXPECT_THAT(split("a new  house"), ElementsAre("a", " new", " ", " house"));
+  EXPECT_THAT(split("(yes) -no"), ElementsAre("(", "yes", ")", " -", "no"));
+  EXPECT_THAT(split("\tx\n\ty"), ElementsAre("\t", "x", "\n", "\t", "y"));
+  EXPECT_THAT(split("in 2024x"), ElementsAre("in", " 2024", "x"));
+  EXPECT_THAT(split("it's WE'LL 's"), ElementsAre("it", "'s", " WE", "'", "LL", " '", "s"));
+  EXPECT_THAT(split("a ...\r\n\nb"), ElementsAre("a", " ...", "\r\n", "\n", "b"));
+  EXPECT_THAT(split("    if x  "), ElementsAre("   ", " if", " x", "  "));
+  EXPECT_THAT(split("a   1"), ElementsAre("a", "  ", " 1"));
+  EXPECT_THAT(split(""), ElementsAre());
+}
+
+TEST(SplitDigitsGpt2, DigitsStandAloneAndEndTheTextBefore) {
+  const auto split = [](std::string_view text) { return split_text(text, Split::digits_gpt2); };
+  EXPECT_THAT(split("in 2024x"), ElementsAre("in", " ", "2", "0", "2", "4", "x"));
+  EXPECT_THAT(split("a   1"), ElementsAre("a", "   ", "1"));
+  EXPECT_THAT(split("½٣Ⅷ\U00011de3."), ElementsAre("½", "٣", "Ⅷ", "\U00011de3", "."));
+  EXPECT_THAT(split(""), ElementsAre());
+}
+
+TEST(SplitText, PiecesJoinToTheText) {
   Rng rng(2, Stream::test);
   const std::vector<std::string> parts = {"a", "Z", "1", " ",  "\n",     "\r",     "\t", "'",
                                           "s", "!", "é", "中", "\u0301", "\u3000", "👍"};
   int visited = 0;
-  for (int i = 0; i < 2000; ++i, ++visited) {
-    std::string text, joined;
-    for (std::uint64_t k = rng.below(20); k > 0; --k) text += parts[rng.below(parts.size())];
-    for (const std::string_view piece : split_qwen2(text)) {
-      EXPECT_FALSE(piece.empty());
-      joined += piece;
+  for (const Split split : {Split::qwen2, Split::llama3, Split::gpt2, Split::digits_gpt2})
+    for (int i = 0; i < 1000; ++i, ++visited) {
+      std::string text, joined;
+      for (std::uint64_t k = rng.below(20); k > 0; --k) text += parts[rng.below(parts.size())];
+      for (const std::string_view piece : split_text(text, split)) {
+        EXPECT_FALSE(piece.empty());
+        joined += piece;
+      }
+      EXPECT_EQ(joined, text);
     }
-    EXPECT_EQ(joined, text);
-  }
-  EXPECT_EQ(visited, 2000);
+  EXPECT_EQ(visited, 4000);
 }
 
 TEST(ByteCharacters, AreGpt2sAndComeBack) {

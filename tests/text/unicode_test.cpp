@@ -22,6 +22,8 @@ TEST(Unicode, ClassesOfAllCodePointsEqualTheLibrarys) {
   EXPECT_EQ(differences(classes["letter"], is_letter), 0);
   EXPECT_EQ(differences(classes["number"], is_number), 0);
   EXPECT_EQ(differences(classes["space"], is_space), 0);
+  EXPECT_EQ(differences(classes["numeric"], is_numeric), 0);
+  EXPECT_EQ(differences(classes["numeric"], is_number), 13);  // Unicode 17's
 }
 
 TEST(Unicode, AWrongClassIsNoticed) {
