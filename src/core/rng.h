@@ -25,6 +25,7 @@ enum class Stream : std::uint32_t {
   view_choice,
   concept_noise,
   test,
+  token_sampling,
 };
 
 // Philox4x32-10 (Salmon et al., SC 2011), counter-based. One Rng is one row of the counter: fixed (seed, stream, epoch,

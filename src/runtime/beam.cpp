@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "runtime/sampling.h"
 
 namespace cp {
 
@@ -19,18 +20,23 @@ struct Candidate {
   float sum;
 };
 
-// Appends every continuation of one beam. The suppressed are left out after the softmax, as logits processors do.
-void extend(const Beam& beam, int index, std::span<const float> logits, const std::vector<bool>& suppressed,
+// Appends every continuation of one beam. Penalties and the suppressed come after the softmax, as logits processors do;
+// but where generate() is greedy (one beam), it does not take logarithms, and the penalty meets the logits.
+void extend(const Beam& beam, int index, std::span<const float> logits, const BeamOptions& options,
             std::vector<Candidate>& out) {
-  const float top = *std::max_element(logits.begin(), logits.end());
+  std::vector<float> scores(logits.begin(), logits.end());
+  std::vector<int> seen = options.prompt;
+  seen.insert(seen.end(), beam.tokens.begin(), beam.tokens.end());
+  if (options.beams <= 1) penalize_repetition(scores, seen, options.repetition_penalty);
+  const float top = *std::max_element(scores.begin(), scores.end());
   double total = 0;
-  for (const float x : logits) total += std::exp(static_cast<double>(x - top));
+  for (const float x : scores) total += std::exp(static_cast<double>(x - top));
   const float log_total = static_cast<float>(std::log(total));
-  for (std::size_t v = 0; v < logits.size(); ++v)
-    if (suppressed.empty() || !suppressed[v]) {
-      const float log_probability = logits[v] - top - log_total;
-      if (std::isfinite(log_probability)) out.push_back({index, static_cast<int>(v), beam.sum + log_probability});
-    }
+  for (float& x : scores) x = x - top - log_total;
+  if (options.beams > 1) penalize_repetition(scores, seen, options.repetition_penalty);
+  for (std::size_t v = 0; v < scores.size(); ++v)
+    if ((options.suppressed.empty() || !options.suppressed[v]) && std::isfinite(scores[v]))
+      out.push_back({index, static_cast<int>(v), beam.sum + scores[v]});
 }
 
 }  // namespace
@@ -49,7 +55,7 @@ std::vector<Hypothesis> beam_search(std::span<const float> first_logits, const B
     CP_CHECK(logits.size() == live.size() * vocabulary, "beam_search: logits are not B x V");
     std::vector<Candidate> candidates;
     for (std::size_t b = 0; b < live.size(); ++b)
-      extend(live[b], static_cast<int>(b), logits.subspan(b * vocabulary, vocabulary), options.suppressed, candidates);
+      extend(live[b], static_cast<int>(b), logits.subspan(b * vocabulary, vocabulary), options, candidates);
     // 2 x beams: even when all of the first half end, enough are left to go on. Equal sums: the earlier beam, the
     // smaller id.
     const std::size_t kept = std::min(candidates.size(), 2 * width);

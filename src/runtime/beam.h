@@ -14,7 +14,9 @@ struct BeamOptions {
   double length_penalty = 0.7;
   int max_new_tokens = 40;  // the end token counts
   int end_token = -1;
-  std::vector<bool> suppressed;  // (V) never produced; empty: none. Their probability mass is not given to the others.
+  double repetition_penalty = 1;  // of ids in `prompt` and in the beam: on log-probabilities; with one beam on logits
+  std::vector<int> prompt;        // ids that count as said already
+  std::vector<bool> suppressed;   // (V) never produced; empty: none. Their probability mass is not given to the others.
 };
 
 struct Hypothesis {

@@ -23,8 +23,8 @@ struct Known {
   const char* sha256;
 };
 
-// Qwen2.5's hash is that of the Instruct models' tokenizer_config.json (with its last newline: cd8e9439f057...), SmolLM2's
-// that of SmolLM2-135M-Instruct.
+// Qwen2.5's hash is that of the Instruct models' tokenizer_config.json (with its last newline: cd8e9439f057...),
+// SmolLM2's that of SmolLM2-135M-Instruct.
 constexpr Known kKnown[] = {
     {"qwen2.5", "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
      "55b2f4a26ac9ee719330a61a0c39d9e538b0e9322212f048326318cff4f8674a"},
@@ -61,8 +61,8 @@ std::string configured_template(const fs::path& path) {
 ChatTemplate chat_template(const std::string& name, const std::string& where) {
   for (const Known& known : kKnown)
     if (name == known.name) return {known.name, known.default_system};
-  throw UserError(ErrorKind::model, where, fmt::format("wanted the template qwen2.5, smollm2 or chatml, found \"{}\".", name),
-                  "");
+  throw UserError(ErrorKind::model, where,
+                  fmt::format("wanted the template qwen2.5, smollm2 or chatml, found \"{}\".", name), "");
 }
 
 ChatTemplate read_chat_template(const fs::path& language_folder) {

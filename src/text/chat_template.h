@@ -22,9 +22,9 @@ struct ChatTemplate {
 // By name; throws UserError(model) naming `where` for others.
 ChatTemplate chat_template(const std::string& name, const std::string& where);
 
-// The template that the folder's files hold: chat_template.jinja, else "chat_template" of tokenizer_config.json (a text,
-// or a list of named ones of which "default" counts), as transformers takes them. Recognised by the SHA-256 of the text
-// without white space at its end. Throws UserError(model) for no template and for one that is not known.
+// The template that the folder's files hold: chat_template.jinja, else "chat_template" of tokenizer_config.json (a
+// text, or a list of named ones of which "default" counts), as transformers takes them. Recognised by the SHA-256 of
+// the text without white space at its end. Throws UserError(model) for no template and for one that is not known.
 ChatTemplate read_chat_template(const std::filesystem::path& language_folder);
 
 // The system turn (`system`, or the default one when empty), a user turn of N visual positions and the instruction, and
@@ -38,6 +38,7 @@ Prompt chat_prompt(const BpeTokenizer& tokenizer, const ChatTemplate& chat, cons
 // What the assistant's turn holds: the caption and <|im_end|>.
 std::vector<int> chat_answer_ids(const BpeTokenizer& tokenizer, const std::string& caption);
 // Up to <|im_end|> or any id of `end_ids`; nothing is trimmed.
-std::string chat_answer_text(const BpeTokenizer& tokenizer, std::span<const int> ids, std::span<const int> end_ids = {});
+std::string chat_answer_text(const BpeTokenizer& tokenizer, std::span<const int> ids,
+                             std::span<const int> end_ids = {});
 
 }  // namespace cp

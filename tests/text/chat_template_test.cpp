@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 
 // Of SmolLM2-135M-Instruct's tokenizer_config.json (Apache-2.0, Hugging Face).
 const std::string kSmol =
-    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are "
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou "
+    "are "
     "a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + "
     "message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ "
     "'<|im_start|>assistant\n' }}{% endif %}";
@@ -41,7 +42,8 @@ struct Score {
 };
 
 // Every conversation of a file of chat_golden.py; `meddle` plants a fault.
-Score compare(const Json& golden, const std::function<void(ChatTemplate&)>& meddle = [](ChatTemplate&) {}) {
+Score compare(
+    const Json& golden, const std::function<void(ChatTemplate&)>& meddle = [](ChatTemplate&) {}) {
   Score score;
   for (const auto& [name, part] : golden.items()) {
     const BpeTokenizer tokenizer =
@@ -50,10 +52,12 @@ Score compare(const Json& golden, const std::function<void(ChatTemplate&)>& medd
     meddle(chat);
     for (const Json& want : part["cases"]) {
       const auto instruction = want["instruction"].get<std::string>();
-      const Prompt prompt = chat_prompt(tokenizer, chat, want["system"].get<std::string>(), instruction, want["visual"].get<int>());
+      const Prompt prompt =
+          chat_prompt(tokenizer, chat, want["system"].get<std::string>(), instruction, want["visual"].get<int>());
       std::vector<int> answer = want["answer"].get<std::vector<int>>();
       answer.push_back(tokenizer.control_id("<|im_end|>"));
-      score.different += prompt.ids != want["ids"].get<std::vector<int>>() || chat_answer_ids(tokenizer, instruction) != answer;
+      score.different +=
+          prompt.ids != want["ids"].get<std::vector<int>>() || chat_answer_ids(tokenizer, instruction) != answer;
       ++score.compared;
     }
   }
@@ -69,7 +73,8 @@ TEST(ChatPrompt, EqualsTransformersOnEveryConversation) {
 }
 
 TEST(ChatPrompt, AnotherDefaultSystemTextIsNoticed) {
-  const Score score = compare(golden(), [](ChatTemplate& chat) { chat.default_system = "You are a helpful assistant."; });
+  const Score score =
+      compare(golden(), [](ChatTemplate& chat) { chat.default_system = "You are a helpful assistant."; });
   EXPECT_GE(score.different, 8);
   EXPECT_LT(score.different, score.compared);  // those with a system text of their own
 }
@@ -86,10 +91,11 @@ TEST(ChatPrompt, EqualsTransformersWithFullSizeVocabularies) {
 TEST(ChatPrompt, HasTheDocumentedForm) {
   const BpeTokenizer tokenizer = small("qwen2.5");
   const Prompt prompt = chat_prompt(tokenizer, chat_template("qwen2.5", "test"), "", "what changed?", 3);
-  EXPECT_EQ(tokenizer.decode(prompt.ids, true),
-            "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
-            "<|im_start|>user\n<|vision_start|><|image_pad|><|image_pad|><|image_pad|><|vision_end|>what changed?<|im_end|>\n"
-            "<|im_start|>assistant\n");
+  EXPECT_EQ(
+      tokenizer.decode(prompt.ids, true),
+      "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
+      "<|im_start|>user\n<|vision_start|><|image_pad|><|image_pad|><|image_pad|><|vision_end|>what changed?<|im_end|>\n"
+      "<|im_start|>assistant\n");
   ASSERT_EQ(prompt.visual_count, 3);
   for (int i = 0; i < 3; ++i)
     EXPECT_EQ(prompt.ids[static_cast<std::size_t>(prompt.visual_begin + i)], tokenizer.control_id("<|image_pad|>"));
@@ -171,8 +177,8 @@ TEST(ReadChatTemplate, RefusesWhatItDoesNotKnow) {
   std::string changed = kSmol;
   changed.replace(changed.find("Hugging"), 1, "h");
   EXPECT_TRUE(refused(folder_with({{"chat_template", changed}}),
-                      {"tokenizer_config.json, chat_template", "wanted the chat template of Qwen2.5 or SmolLM2", "sha256",
-                       "Set \"template\" in changepilot.json"}));
+                      {"tokenizer_config.json, chat_template", "wanted the chat template of Qwen2.5 or SmolLM2",
+                       "sha256", "Set \"template\" in changepilot.json"}));
   EXPECT_TRUE(refused(folder_with({{"chat_template", kSmol}}, changed), {"chat_template.jinja"}));
   EXPECT_TRUE(refused(folder_with(Json::object()), {"found none"}));
   EXPECT_TRUE(refused(folder_with({{"chat_template", nullptr}}), {"found none"}));
