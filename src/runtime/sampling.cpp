@@ -59,8 +59,7 @@ struct Draw {
 
 void check_sampling(const SamplingOptions& o) {
   const auto want = [](bool ok, const char* name, const char* wanted, double found) {
-    if (!ok)
-      throw UserError(ErrorKind::usage, name, fmt::format("wanted {}, found {}.", wanted, found), "");
+    if (!ok) throw UserError(ErrorKind::usage, name, fmt::format("wanted {}, found {}.", wanted, found), "");
   };
   const auto positive = [](double x) { return std::isfinite(x) && x > 0; };
   want(positive(o.temperature), "temperature", "a number above 0", o.temperature);
@@ -136,8 +135,8 @@ std::vector<Hypothesis> sample_texts(std::span<const float> first_logits, const 
       const int token = draw_token(processed, rng.uniform());
 
       const std::vector<double> weights = weights_of(raw);
-      draw.sum += std::log(weights[static_cast<std::size_t>(token)] /
-                           std::accumulate(weights.begin(), weights.end(), 0.0));
+      draw.sum +=
+          std::log(weights[static_cast<std::size_t>(token)] / std::accumulate(weights.begin(), weights.end(), 0.0));
       draw.tokens.push_back(token);
       if (token == options.end_token || length == options.max_new_tokens) {
         finished.push_back({std::move(draw.tokens), draw.sum / length});

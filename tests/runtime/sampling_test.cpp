@@ -174,7 +174,8 @@ TEST(DrawToken, AMillionDrawsGiveNoSuppressedId) {
   EXPECT_EQ(wrong, 0);
 }
 
-std::vector<Hypothesis> texts(int draws, const std::function<void(SamplingOptions&)>& meddle = [](SamplingOptions&) {}) {
+std::vector<Hypothesis> texts(
+    int draws, const std::function<void(SamplingOptions&)>& meddle = [](SamplingOptions&) {}) {
   SamplingOptions options;
   options.max_new_tokens = 6;
   options.end_token = 5;
