@@ -69,15 +69,19 @@ int run_train(const std::vector<std::string>& args) {
   line.option("vocabulary_size", o.vocabulary_size, "number of ids: 256 bytes, merges, special tokens");
   line.option("min_frequency", o.min_frequency, "how often a pair must occur to be merged");
   line.option("special_tokens", o.special_tokens, "tokens that no text gives, with the last ids");
-  line.flag("leading_blank", o.leading_blank, "train on each text with a blank before it, as the plain template has it");
-  line.option("out", o.out, "folder to write tokenizer.json and tokenizer_config.json into", CommandLine::Need::required);
-  line.epilogue("changepilot tokenizer train --texts captions.txt LevirCCcaptions.json --vocabulary-size 1200 --out tok");
+  line.flag("leading_blank", o.leading_blank,
+            "train on each text with a blank before it, as the plain template has it");
+  line.option("out", o.out, "folder to write tokenizer.json and tokenizer_config.json into",
+              CommandLine::Need::required);
+  line.epilogue(
+      "changepilot tokenizer train --texts captions.txt LevirCCcaptions.json --vocabulary-size 1200 --out tok");
   if (!line.parse(args)) return 0;
   const std::set<std::string> distinct(o.special_tokens.begin(), o.special_tokens.end());
   if (distinct.size() != o.special_tokens.size() || distinct.count("") != 0)
     throw UserError(ErrorKind::usage, "--special-tokens", "wanted different tokens, none of them empty.", "");
   if (o.min_frequency < 1)
-    throw UserError(ErrorKind::usage, "--min-frequency", fmt::format("wanted 1 or more, found {}.", o.min_frequency), "");
+    throw UserError(ErrorKind::usage, "--min-frequency", fmt::format("wanted 1 or more, found {}.", o.min_frequency),
+                    "");
 
   std::vector<std::string> texts;
   o.texts.insert(o.texts.end(), more.begin(), more.end());

@@ -1,7 +1,7 @@
 #pragma once
-// In:  the arguments after `changepilot tokenizer`: train, encode or decode and theirs; text or ids from standard input.
-// Out: tokenizer.json and tokenizer_config.json; ids or text on stdout (plain, or JSON with --json); the exit code.
-// Not here: the work (text/bpe_trainer.h, text/bpe_tokenizer.h).
+// In:  the arguments after `changepilot tokenizer`: train, encode or decode and theirs; text or ids from standard
+// input. Out: tokenizer.json and tokenizer_config.json; ids or text on stdout (plain, or JSON with --json); the exit
+// code. Not here: the work (text/bpe_trainer.h, text/bpe_tokenizer.h).
 
 #include <string>
 #include <vector>

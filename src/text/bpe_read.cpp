@@ -123,11 +123,13 @@ class Reader {
     if (value.is_null()) return;
     const std::string type = json_string(value, "type", where_, ErrorKind::model);
     if (type == "Sequence") {
-      for (const Json& step : json_member(value, "processors", where_, ErrorKind::model)) check_post_processor(step);
+      const Json& steps = json_member(value, "processors", where_, ErrorKind::model);
+      if (!steps.is_array()) refuse("post_processor", "wanted a list of processors");
+      for (const Json& step : steps) check_post_processor(step);
     } else if (type == "TemplateProcessing") {
-      for (const Json& part : json_member(value, "single", where_, ErrorKind::model))
-        if (!part.is_object() || !part.contains("Sequence"))
-          refuse("post_processor", fmt::format("wanted no token beside the text, found {}", part.dump()));
+      const Json& single = json_member(value, "single", where_, ErrorKind::model);
+      if (!single.is_array() || single.size() != 1 || !single[0].is_object() || !single[0].contains("Sequence"))
+        refuse("post_processor", fmt::format("wanted the text and no token beside it, found {}", single.dump()));
     } else {
       only_byte_level(value, "post_processor");
     }

@@ -26,7 +26,8 @@ std::string run(const std::vector<std::string>& args) {
 const fs::path& texts_folder() {
   static const fs::path folder = [] {
     fs::path made = test::fresh_folder("tokenizer-texts");
-    write_file_durable(made / "a.txt", "a house was built near the road\r\n\nthe road was built\nthe houses near the road\n");
+    write_file_durable(made / "a.txt",
+                       "a house was built near the road\r\n\nthe road was built\nthe houses near the road\n");
     write_file_durable(made / "b.txt", "les maisons près de la route");
     write_file_durable(
         made / "c.json",
@@ -46,8 +47,8 @@ std::string text(const char* name) { return (texts_folder() / name).string(); }
 const std::string& trained() {
   static const std::string out = [] {
     std::string folder = (test::fresh_folder("tokenizer-out") / "new").string();
-    EXPECT_EQ(run({"train", "--texts", text("a.txt"), text("b.txt"), text("c.json"), "--vocabulary-size", "290", "--out",
-                   folder}),
+    EXPECT_EQ(run({"train", "--texts", text("a.txt"), text("b.txt"), text("c.json"), "--vocabulary-size", "290",
+                   "--out", folder}),
               "290 ids from 6 texts in " + folder + "\n");
     return folder;
   }();
@@ -58,8 +59,8 @@ TEST(TokenizerCommand, TrainsEncodesAndDecodes) {
   const BpeTokenizer tokenizer = BpeTokenizer::load(fs::path(trained()) / "tokenizer.json");
   EXPECT_EQ(tokenizer.size(), 290);
   EXPECT_EQ(tokenizer.control_id("<|image_pad|>"), 289);
-  EXPECT_LT(tokenizer.encode(" the road").size(), 5u);   // learnt from the lines
-  EXPECT_LT(tokenizer.encode("villas").size(), 6u);      // and from the captions, without their full stop
+  EXPECT_LT(tokenizer.encode(" the road").size(), 5u);  // learnt from the lines
+  EXPECT_LT(tokenizer.encode("villas").size(), 6u);     // and from the captions, without their full stop
   const Json config = read_json(fs::path(trained()) / "tokenizer_config.json", ErrorKind::data);
   EXPECT_EQ(config.at("eos_token"), "<|im_end|>");
   EXPECT_EQ(config.at("pad_token"), "<|endoftext|>");
@@ -101,14 +102,16 @@ TEST(TokenizerCommand, ReadsStandardInput) {
   const fs::path folder = test::fresh_folder("tokenizer-pipe");
   write_file_durable(folder / "in", "  indented\nand more\n");
   const std::string program = (fs::path(CP_BINARY_DIR) / "changepilot").string();
-  const std::string pipe = program + " tokenizer encode --tokenizer " + trained() + " <" + (folder / "in").string() + " | " +
-                           program + " tokenizer decode --tokenizer " + trained() + " >" + (folder / "out").string();
+  const std::string pipe = program + " tokenizer encode --tokenizer " + trained() + " <" + (folder / "in").string() +
+                           " | " + program + " tokenizer decode --tokenizer " + trained() + " >" +
+                           (folder / "out").string();
   EXPECT_EQ(WEXITSTATUS(std::system(pipe.c_str())), 0);
   EXPECT_EQ(read_file(folder / "out", 1000, ErrorKind::data), "  indented\nand more\n");
 }
 
 TEST(TokenizerCommand, MistakesAreNamed) {
-  const auto refused = [](const std::vector<std::string>& args, ErrorKind kind, std::initializer_list<const char*> parts) {
+  const auto refused = [](const std::vector<std::string>& args, ErrorKind kind,
+                          std::initializer_list<const char*> parts) {
     return test::throws_user_error([&] { run_tokenizer(args); }, kind, parts);
   };
   const std::string out = test::fresh_folder("tokenizer-mistakes").string();

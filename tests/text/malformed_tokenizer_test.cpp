@@ -84,7 +84,17 @@ const std::vector<Kind>& kinds() {
          j["post_processor"] = Json::parse(R"({"type": "Sequence", "processors": [{"type": "ByteLevel"},
            {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}]}]})");
        },
-       "no token beside the text"},
+       "no token beside it"},
+      {"template without the text",
+       [](Json& j) {
+         j["post_processor"] = {{"type", "TemplateProcessing"}, {"single", Json::array()}};
+       },
+       "no token beside it"},
+      {"processors of no list",
+       [](Json& j) {
+         j["post_processor"] = {{"type", "Sequence"}, {"processors", nullptr}};
+       },
+       "list of processors"},
       {"other post-processor",
        [](Json& j) {
          j["post_processor"] = {{"type", "BertProcessing"}};
@@ -177,7 +187,9 @@ TEST(MalformedTokenizer, OlderSpellingsAreRead) {
   for (Json& merge : json["model"]["merges"]) merge = merge[0].get<std::string>() + " " + merge[1].get<std::string>();
   for (const char* key : {"type", "ignore_merges", "byte_fallback"}) json["model"].erase(key);
   json["model"]["continuing_subword_prefix"] = "";
-  json["post_processor"] = {{"type", "ByteLevel"}, {"trim_offsets", false}};
+  json["post_processor"] =
+      Json::parse(R"({"type": "Sequence", "processors": [{"type": "ByteLevel", "trim_offsets": false},
+    {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}], "pair": [], "special_tokens": {}}]})");
   const std::string text = "the houses, the house";
   EXPECT_EQ(BpeTokenizer::parse(json.dump(), "old").encode(text),
             BpeTokenizer::parse(good().dump(), "new").encode(text));
@@ -216,6 +228,15 @@ TEST(MalformedTokenizer, TruncationsAndChangedBytesNeverCrash) {
   }
   EXPECT_EQ(refused + read, 1800);
   EXPECT_GE(refused, 1000);
+  for (const Json& kind : read_json(test::golden("text/kinds.json"), ErrorKind::data)) {
+    const std::string whole = kind["tokenizer"].dump();
+    for (int i = 0; i < 100; ++i) {
+      std::string changed = whole;
+      changed[rng.below(2000)] = static_cast<char>(rng.below(256));  // where the options stand
+      attempt(changed);
+    }
+  }
+  EXPECT_EQ(refused + read, 2200);
 }
 
 }  // namespace
