@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/file.h"
+#include "core/new_folder.h"
 #include "core/progress.h"
 #include "data/levir.h"
 #include "data/split.h"
@@ -162,31 +163,19 @@ ConvertReport convert_folders(const ConvertOptions& options) {
   for (const Pair& pair : pairs) names.push_back(pair.stem + ".png");
   const std::vector<std::string> drawn = draw_splits(names, options.seed);
 
-  const fs::path out = fs::absolute(options.out).lexically_normal();
-  const fs::path target = out.has_filename() ? out : out.parent_path();  // "x/" names x
-  const fs::path partial = target.string() + ".partial";
-  if (fs::exists(partial))
-    throw UserError(ErrorKind::write, partial.string(),
-                    "exists: an earlier run was cut off, or another one is at work.",
-                    "Remove it when no other run uses it.");
-  try {
-    OrderedJson records = OrderedJson::array();
-    int next_sentence = 0;
-    Progress progress("converting", pairs.size(), "pairs");
-    for (std::size_t i = 0; i < pairs.size(); ++i) {
-      pairs[i].split = options.split == "draw" ? drawn[i] : options.split;
-      records.push_back(convert_pair(pairs[i], static_cast<int>(i), next_sentence, partial, report));
-      ++report.pairs_of_split[pairs[i].split];
-      progress.advance();
-    }
-    progress.finish();
-    write_file_durable(partial / "LevirCCcaptions.json", OrderedJson{{"images", records}}.dump(1) + "\n");
-    publish_folder(partial, target);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(partial, ignored);
-    throw;
+  NewFolder folder(options.out);
+  OrderedJson records = OrderedJson::array();
+  int next_sentence = 0;
+  Progress progress("converting", pairs.size(), "pairs");
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    pairs[i].split = options.split == "draw" ? drawn[i] : options.split;
+    records.push_back(convert_pair(pairs[i], static_cast<int>(i), next_sentence, folder.path(), report));
+    ++report.pairs_of_split[pairs[i].split];
+    progress.advance();
   }
+  progress.finish();
+  write_file_durable(folder.path() / "LevirCCcaptions.json", OrderedJson{{"images", records}}.dump(1) + "\n");
+  folder.publish();
   return report;
 }
 
