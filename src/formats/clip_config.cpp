@@ -49,7 +49,8 @@ void read_vision(JsonFields& fields, const Json& json, ClipConfig& config) {
   if (config.patch_size > config.image_size)
     fields.refuse("patch_size", fmt::format("{} is more than image_size {}", config.patch_size, config.image_size));
   if (config.grid() > kMaxGrid)
-    fields.refuse("patch_size", fmt::format("wanted at most {0} x {0} patches, found {1} x {1}", kMaxGrid, config.grid()));
+    fields.refuse("patch_size",
+                  fmt::format("wanted at most {0} x {0} patches, found {1} x {1}", kMaxGrid, config.grid()));
   if (config.hidden_size % config.num_attention_heads != 0)
     fields.refuse("num_attention_heads", fmt::format("wanted a divisor of hidden_size {}, found {}", config.hidden_size,
                                                      config.num_attention_heads));

@@ -13,18 +13,20 @@ namespace cp {
 
 // Names as in config.json; the defaults are those that transformers' CLIPVisionConfig takes for an absent key.
 struct ClipConfig {
-  int hidden_size = 768;          // W
-  int intermediate_size = 3072;   // of the feed-forward part
-  int projection_dim = 512;       // P
+  int hidden_size = 768;         // W
+  int intermediate_size = 3072;  // of the feed-forward part
+  int projection_dim = 512;      // P
   int num_hidden_layers = 12;
   int num_attention_heads = 12;
-  int image_size = 224;           // S, px
-  int patch_size = 32;            // px
+  int image_size = 224;  // S, px
+  int patch_size = 32;   // px
   double layer_norm_eps = 1e-5;
-  bool quick_gelu = true;         // "hidden_act": quick_gelu, x sigmoid(1.702 x), or gelu, the exact one
+  bool quick_gelu = true;  // "hidden_act": quick_gelu, x sigmoid(1.702 x), or gelu, the exact one
 
-  int grid() const { return image_size / patch_size; }  // G; pixels right of and below the last whole patch are not read
-  int tokens() const { return grid() * grid() + 1; }    // T: the class token, then the patches row by row
+  int grid() const {
+    return image_size / patch_size;
+  }                                                   // G; pixels right of and below the last whole patch are not read
+  int tokens() const { return grid() * grid() + 1; }  // T: the class token, then the patches row by row
   int head_dim() const { return hidden_size / num_attention_heads; }
 };
 

@@ -161,6 +161,16 @@ LanguageConfig read_language_config(const std::filesystem::path& path) {
   return parse_language_config(read_file(path, kMaxConfigBytes, ErrorKind::model), path.string());
 }
 
+Json quantization_json(const Nf4Config& config) {
+  return {{"quant_method", "bitsandbytes"},
+          {"load_in_4bit", true},
+          {"load_in_8bit", false},
+          {"bnb_4bit_quant_type", "nf4"},
+          {"bnb_4bit_use_double_quant", config.double_quant},
+          {"bnb_4bit_compute_dtype", config.compute_dtype},
+          {"bnb_4bit_quant_storage", "uint8"}};
+}
+
 void write_language_config(const std::filesystem::path& path, const LanguageConfig& config) {
   OrderedJson json;
   const bool qwen2 = config.architecture == Architecture::qwen2;
@@ -183,15 +193,7 @@ void write_language_config(const std::filesystem::path& path, const LanguageConf
   if (config.eos_token_ids.size() == 1) json["eos_token_id"] = config.eos_token_ids.front();
   if (config.eos_token_ids.size() > 1) json["eos_token_id"] = config.eos_token_ids;
   json["torch_dtype"] = config.dtype;
-  if (config.nf4)
-    json["quantization_config"] = {{"quant_method", "bitsandbytes"},
-                                   {"load_in_4bit", true},
-                                   {"load_in_8bit", false},
-                                   {"bnb_4bit_quant_type", "nf4"},
-                                   {"bnb_4bit_use_double_quant", config.nf4->double_quant},
-                                   {"bnb_4bit_compute_dtype", config.nf4->compute_dtype},
-                                   {"bnb_4bit_quant_storage", "uint8"},
-                                   {"llm_int8_skip_modules", nullptr}};
+  if (config.nf4) json["quantization_config"] = quantization_json(*config.nf4);
   const std::string text = json.dump(2) + "\n";
   parse_language_config(text, path.string() + " (to be written)");
   write_file_durable(path, text);

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/json.h"
+
 namespace cp {
 
 // Llama's layer is Qwen2's without biases on q, k and v.
@@ -48,6 +50,9 @@ struct LanguageConfig {
 // empty). RoPE's base is read from "rope_theta" or transformers 5's "rope_parameters".
 LanguageConfig read_language_config(const std::filesystem::path& config_json);
 LanguageConfig parse_language_config(std::string_view json, const std::string& where);
+
+// "quantization_config" as transformers and bitsandbytes want it.
+Json quantization_json(const Nf4Config& config);
 
 // Durable. Checks as the reader does.
 void write_language_config(const std::filesystem::path& config_json, const LanguageConfig& config);

@@ -53,7 +53,8 @@ bool inactive(const Json& value) {
 
 bool plain_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
   });
 }
 
@@ -121,7 +122,8 @@ void check_start(JsonFields& fields) {
   if (start.is_null() || start.is_boolean()) return;
   for (const char* harmless : {"gaussian", "orthogonal", "eva"})
     if (start == harmless) return;
-  fields.refuse("init_lora_weights", fmt::format("{} is not supported, it may change the base model's weights", start.dump()),
+  fields.refuse("init_lora_weights",
+                fmt::format("{} is not supported, it may change the base model's weights", start.dump()),
                 "Convert the adapter in PEFT: save_pretrained(..., path_initial_model_for_weight_conversion=...).");
 }
 
@@ -177,9 +179,9 @@ LoraConfig parse_lora_config(std::string_view text, const std::string& where) {
       given("base_model_name_or_path") ? json_string(json, "base_model_name_or_path", where, ErrorKind::model) : "";
 
   static const std::set<std::string> kRead = {
-      "peft_type",      "bias",          "init_lora_weights",   "r",           "lora_alpha",
-      "lora_dropout",   "use_rslora",    "target_modules",      "task_type",   "layers_to_transform",
-      "rank_pattern",   "alpha_pattern", "base_model_name_or_path"};
+      "peft_type",    "bias",          "init_lora_weights",      "r",         "lora_alpha",
+      "lora_dropout", "use_rslora",    "target_modules",         "task_type", "layers_to_transform",
+      "rank_pattern", "alpha_pattern", "base_model_name_or_path"};
   for (const auto& [key, value] : json.items()) {
     if (kRead.count(key) != 0 || kInformation.count(key) != 0 || inactive(value)) continue;
     const auto known = kUnsupported.find(key);
@@ -246,7 +248,8 @@ std::vector<LinearShape> lora_targets(const std::vector<LinearShape>& base, cons
     const bool whole_name = std::count(config.target_modules.begin(), config.target_modules.end(), linear.name) != 0;
     const bool layer = layers.empty() || whole_name ||  // PEFT asks for the layer only of names given by their end
                        std::count(layers.begin(), layers.end(), layer_of(linear.name)) != 0;
-    if (layer && std::any_of(config.target_modules.begin(), config.target_modules.end(), names)) targets.push_back(linear);
+    if (layer && std::any_of(config.target_modules.begin(), config.target_modules.end(), names))
+      targets.push_back(linear);
   }
   if (targets.empty())
     throw UserError(ErrorKind::model, where, "no module of the model is adapted.", "Check target_modules.");

@@ -16,14 +16,14 @@ inline constexpr const char* kAllLinear = "all-linear";
 
 // Names of PEFT's LoraConfig; the defaults are those of a new adapter, not of an absent key.
 struct LoraConfig {
-  int r = 8;                                                     // 1 to 65536
-  double alpha = 16;                                             // "lora_alpha", above 0
-  double dropout = 0.05;                                         // "lora_dropout", [0, 1); of the input of A, in training
-  bool use_rslora = false;                                       // scale alpha/sqrt(r) (arXiv:2312.03732)
+  int r = 8;                // 1 to 65536
+  double alpha = 16;        // "lora_alpha", above 0
+  double dropout = 0.05;    // "lora_dropout", [0, 1); of the input of A, in training
+  bool use_rslora = false;  // scale alpha/sqrt(r) (arXiv:2312.03732)
   std::vector<std::string> target_modules = {"q_proj", "v_proj"};  // ends of dotted names, or {kAllLinear}
-  std::vector<int> layers_to_transform;                          // empty: all layers
-  // Rank and alpha of single modules; the first entry that matches counts, as PEFT's pattern (.*\.)?(KEY)$ does: the end
-  // of a dotted name in which "." stands for any character, or with "^" in front the whole name.
+  std::vector<int> layers_to_transform;                            // empty: all layers
+  // Rank and alpha of single modules; the first entry that matches counts, as PEFT's pattern (.*\.)?(KEY)$ does: the
+  // end of a dotted name in which "." stands for any character, or with "^" in front the whole name.
   std::vector<std::pair<std::string, int>> rank_pattern;
   std::vector<std::pair<std::string, double>> alpha_pattern;
   std::string task_type = "CAUSAL_LM";  // information only, as is:

@@ -47,15 +47,17 @@ ModelManifest::Fusion read_fusion(JsonFields fields) {
   fusion.kind = fields.choice("kind", {"patch", "concat", "subtract"});
   fusion.file = inside_path(fields, "file");
   fusion.strides = fields.whole_list("strides", 1, 1024);
-  if (fusion.strides.empty()) fields.refuse("strides", "wanted at least one stride");
+  if (fusion.kind != "patch" && fusion.of_strides())
+    fields.refuse("strides", fmt::format("wanted none with \"{}\", which reads one row of features", fusion.kind));
   for (std::size_t i = 1; i < fusion.strides.size(); ++i)
     if (fusion.strides[i] * 2 != fusion.strides[i - 1])
       fields.refuse("strides", fmt::format("wanted each to be half of the one before, found {} after {}",
                                            fusion.strides[i], fusion.strides[i - 1]));
   fusion.width = fields.whole("width", 1, 65536);
-  fusion.map_size = fields.whole("map_size", 1, 4096);
-  fusion.grid = fields.whole("grid", 1, 256);
-  if (fusion.map_size % fusion.grid != 0)
+  const bool has_map = fusion.kind == "patch";
+  fusion.map_size = fields.whole("map_size", has_map ? 1 : 0, has_map ? 4096 : 0);
+  fusion.grid = fields.whole("grid", 1, has_map ? 256 : 1);
+  if (fusion.of_strides() && fusion.map_size % fusion.grid != 0)
     fields.refuse("grid", fmt::format("wanted a divisor of map_size {}, found {}", fusion.map_size, fusion.grid));
   fusion.token_strides = fields.whole_list("token_strides", 1, 1024);
   for (const int stride : fusion.token_strides)
@@ -130,6 +132,7 @@ ModelManifest parse_manifest(std::string_view text, const std::string& where) {
 
   JsonFields language = fields.object("language");
   manifest.language.path = part_or_reference(language, "path");
+  if (language.has("adapter")) manifest.language.adapter = part_or_reference(language, "adapter");
   language.finish();
 
   manifest.fusion = read_fusion(fields.object("fusion"));
@@ -178,6 +181,7 @@ OrderedJson to_json(const ModelManifest& m) {
   json["name"] = m.name;
   json["vision"] = {{"path", m.vision.path}, {"kind", m.vision.kind}};
   json["language"]["path"] = m.language.path;
+  if (!m.language.adapter.empty()) json["language"]["adapter"] = m.language.adapter;
   json["fusion"] = {{"kind", m.fusion.kind},
                     {"file", m.fusion.file},
                     {"strides", m.fusion.strides},
@@ -245,7 +249,7 @@ void fill_hashes(const fs::path& folder, ModelManifest& manifest) {
   manifest.files.clear();
   for (const fs::path& file : files_of(folder, true))
     manifest.files[file.generic_string()] = sha256_hex_file(folder / file);
-  for (const std::string& part : {manifest.vision.path, manifest.language.path}) {
+  for (const std::string& part : {manifest.vision.path, manifest.language.path, manifest.language.adapter}) {
     if (!is_reference(part)) continue;
     for (const fs::path& file : files_of(part, false))
       manifest.files[(fs::path(part) / file).string()] = sha256_hex_file(fs::path(part) / file);

@@ -13,9 +13,9 @@
 
 namespace cp {
 
-// One field a line as in changepilot.json; docs/nano.md says what each means. The values here are those of models/nano.
-// A "path" is relative to the model folder and stays inside it; vision.path and language.path may instead be absolute:
-// references to a Hugging Face folder of the user.
+// One field a line as in changepilot.json; docs/nano.md and docs/published.md say what each means. The values here are
+// those of models/nano. A "path" is relative to the model folder and stays inside it; those of vision, language and
+// adapter may instead be absolute: references to a Hugging Face or PEFT folder of the user.
 struct ModelManifest {
   std::string name = "nano";
 
@@ -26,17 +26,21 @@ struct ModelManifest {
 
   struct Language {
     std::string path = "language";
+    std::string adapter;  // PEFT folder; empty: none
   } language;
 
   struct Fusion {
     std::string kind = "patch";  // or concat, subtract
     std::string file = "fusion.safetensors";
-    std::vector<int> strides = {32, 16, 8};     // coarse to fine, each half of the one before
+    std::vector<int> strides = {32, 16, 8};     // coarse to fine, each half of the one before; empty: rows of features
     int width = 64;                             // channels
-    int map_size = 64;                          // the change map is map_size x map_size
-    int grid = 4;                               // the projector's cells are grid x grid
+    int map_size = 64;                          // the change map is map_size x map_size; 0: none
+    int grid = 4;                               // the visual grid is grid x grid
     std::vector<int> token_strides = {32, 16};  // strides that the projector pools
     std::vector<std::string> concepts;          // concept words, in the order of the projector's outputs; may be empty
+
+    // patch fusion of an encoder's strides (docs/nano.md); else of rows of features (docs/published.md)
+    bool of_strides() const { return !strides.empty(); }
   } fusion;
 
   std::string template_name = "plain";                     // "template" in the file

@@ -18,23 +18,22 @@ namespace {
 constexpr float kTiny = 1e-38f;  // least scale that is inverted
 
 // Quantiles of the normal distribution, scaled to [-1, 1], with an exact 0 (bitsandbytes, get_4bit_type).
-constexpr std::array<float, 16> kNf4Map = {
-    -1.0f,
-    -0.6961928009986877f,
-    -0.5250730514526367f,
-    -0.39491748809814453f,
-    -0.28444138169288635f,
-    -0.18477343022823334f,
-    -0.09105003625154495f,
-    0.0f,
-    0.07958029955625534f,
-    0.16093020141124725f,
-    0.24611230194568634f,
-    0.33791524171829224f,
-    0.44070982933044434f,
-    0.5626170039176941f,
-    0.7229568362236023f,
-    1.0f};
+constexpr std::array<float, 16> kNf4Map = {-1.0f,
+                                           -0.6961928009986877f,
+                                           -0.5250730514526367f,
+                                           -0.39491748809814453f,
+                                           -0.28444138169288635f,
+                                           -0.18477343022823334f,
+                                           -0.09105003625154495f,
+                                           0.0f,
+                                           0.07958029955625534f,
+                                           0.16093020141124725f,
+                                           0.24611230194568634f,
+                                           0.33791524171829224f,
+                                           0.44070982933044434f,
+                                           0.5626170039176941f,
+                                           0.7229568362236023f,
+                                           1.0f};
 
 constexpr std::array<float, 15> kBorders = [] {
   std::array<float, 15> borders{};
@@ -67,7 +66,8 @@ float quantize_block(std::span<const float> w, std::size_t first, std::vector<st
   return whole ? most : floored;
 }
 
-// ---- Second level ----------------------------------------------------------------------------------------------------
+// ---- Second level
+// ----------------------------------------------------------------------------------------------------
 
 // The signed dynamic map (Dettmers, "8-bit approximations for parallelism", 2015): for each of seven powers of ten the
 // midpoints of 1, 2, 4 ... 64 equal parts of [0.1, 1], with both signs; 0; and 1. torch's linspace counts from both
@@ -163,8 +163,7 @@ void quantize_scales(Nf4Weight& weight, const std::string& where) {
     const float most = largest(block), inverse = 1.0f / most;
     weight.nested_absmax.push_back(most);
     if (most == 0) continue;  // codes stay 0: the value is 0 whatever the code
-    for (std::size_t i = 0; i < block.size(); ++i)
-      weight.nested[first + i] = kCodes[table_index(block[i] * inverse)];
+    for (std::size_t i = 0; i < block.size(); ++i) weight.nested[first + i] = kCodes[table_index(block[i] * inverse)];
   }
 }
 

@@ -75,10 +75,12 @@ void check_tensors(const SafeTensors& file, const std::string& prefix, std::size
     refuse(file, name, "does not belong to an NF4 weight.");
   }
   for (const NamedShape& w : wanted) {
-    const TensorView& view = file.get(weight + w.suffix, w.suffix.empty() ? std::vector<std::int64_t>{-1, -1} : w.shape);
+    const TensorView& view =
+        file.get(weight + w.suffix, w.suffix.empty() ? std::vector<std::int64_t>{-1, -1} : w.shape);
     if (view.dtype != w.dtype)
-      refuse(file, weight + w.suffix, fmt::format("wanted {}, found {}{}.", dtype_name(w.dtype), dtype_name(view.dtype),
-                                                  w.suffix.empty() ? " (other quant_storage is not supported)" : ""));
+      refuse(file, weight + w.suffix,
+             fmt::format("wanted {}, found {}{}.", dtype_name(w.dtype), dtype_name(view.dtype),
+                         w.suffix.empty() ? " (other quant_storage is not supported)" : ""));
     file.get(weight + w.suffix, w.shape);
   }
 }

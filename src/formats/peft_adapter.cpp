@@ -77,8 +77,7 @@ std::string lora_tensor_name(const std::string& module, char matrix) { return Sp
 Adapter read_adapter(const fs::path& folder, const std::vector<LinearShape>& base) {
   const fs::path config_file = folder / kConfigFile;
   Adapter adapter;
-  adapter.config =
-      parse_lora_config(read_file(config_file, kMaxConfigBytes, ErrorKind::model), config_file.string());
+  adapter.config = parse_lora_config(read_file(config_file, kMaxConfigBytes, ErrorKind::model), config_file.string());
   const std::vector<LinearShape> targets = lora_targets(base, adapter.config, config_file.string());
   const SafeTensors file = open_weights(folder);
   const Spelling spelling = spelling_of(file, base);
@@ -120,8 +119,10 @@ void write_adapter(const fs::path& folder, const LoraConfig& config, const std::
   for (const auto& [name, module] : modules) {
     CP_CHECK(module.rank == lora_rank(config, name) && module.scale == lora_scale(config, name), name);
     const std::size_t rank = static_cast<std::size_t>(module.rank);
-    CP_CHECK(!module.a.empty() && module.a.size() % rank == 0 && !module.b.empty() && module.b.size() % rank == 0, name);
-    const auto in = static_cast<std::int64_t>(module.a.size() / rank), out = static_cast<std::int64_t>(module.b.size() / rank);
+    CP_CHECK(!module.a.empty() && module.a.size() % rank == 0 && !module.b.empty() && module.b.size() % rank == 0,
+             name);
+    const auto in = static_cast<std::int64_t>(module.a.size() / rank),
+               out = static_cast<std::int64_t>(module.b.size() / rank);
     tensors.push_back({lora_tensor_name(name, 'A'), {module.rank, in}, module.a, dtype});
     tensors.push_back({lora_tensor_name(name, 'B'), {out, module.rank}, module.b, dtype});
   }

@@ -9,10 +9,18 @@ namespace {
 ClipConfig parse(const Json& json) { return parse_clip_config(json.dump(), "config.json"); }
 
 Json flat() {
-  return {{"model_type", "clip_vision_model"}, {"hidden_size", 768},         {"num_attention_heads", 12},
-          {"image_size", 224},                 {"patch_size", 32},           {"projection_dim", 512},
-          {"hidden_act", "quick_gelu"},        {"layer_norm_eps", 1e-5},     {"num_channels", 3},
-          {"attention_dropout", 0.1},          {"quantization_config", nullptr}, {"pruned_heads", Json::object()}};
+  return {{"model_type", "clip_vision_model"},
+          {"hidden_size", 768},
+          {"num_attention_heads", 12},
+          {"image_size", 224},
+          {"patch_size", 32},
+          {"projection_dim", 512},
+          {"hidden_act", "quick_gelu"},
+          {"layer_norm_eps", 1e-5},
+          {"num_channels", 3},
+          {"attention_dropout", 0.1},
+          {"quantization_config", nullptr},
+          {"pruned_heads", Json::object()}};
 }
 
 Json as_json(const ClipConfig& c) {
@@ -122,9 +130,16 @@ TEST(ClipConfig, WhatWouldComputeSomethingElseIsRefusedByName) {
         << kind.key << " " << kind.message;
   }
   for (const char* key : {"vision_config", "vision_config_dict", "projection_dim"})
-    EXPECT_TRUE(test::throws_user_error([&] { parse({{"model_type", "clip"}, {key, "big"}}); }, ErrorKind::model, {key}));
-  EXPECT_TRUE(test::throws_user_error([&] { parse({{"model_type", "clip"}, {"quantization_config", {{"bits", 4}}}}); },
-                                      ErrorKind::model, {"quantization_config"}));
+    EXPECT_TRUE(test::throws_user_error(
+        [&] {
+          parse({{"model_type", "clip"}, {key, "big"}});
+        },
+        ErrorKind::model, {key}));
+  EXPECT_TRUE(test::throws_user_error(
+      [&] {
+        parse({{"model_type", "clip"}, {"quantization_config", {{"bits", 4}}}});
+      },
+      ErrorKind::model, {"quantization_config"}));
   EXPECT_TRUE(test::throws_user_error([&] { parse(Json::array()); }, ErrorKind::model, {"wanted an object"}));
 }
 
@@ -143,9 +158,8 @@ TEST(ClipConfig, TensorsAreThoseOfTransformers) {
     const TensorExpectation expected = clip_tensors(parse(model["config"]));
     expected.check(SafeTensors::parse(encode_safetensors(tensors), name));
     std::erase_if(tensors, [](const TensorToWrite& t) { return t.name == "visual_projection.weight"; });
-    EXPECT_TRUE(test::throws_user_error(
-        [&] { expected.check(SafeTensors::parse(encode_safetensors(tensors), name)); }, ErrorKind::model,
-        {"missing: visual_projection.weight"}))
+    EXPECT_TRUE(test::throws_user_error([&] { expected.check(SafeTensors::parse(encode_safetensors(tensors), name)); },
+                                        ErrorKind::model, {"missing: visual_projection.weight"}))
         << name;
     ++visited;
   }

@@ -55,8 +55,10 @@ TEST(Int8Rows, ReadsWhatItWrote) {
 
 TEST(Int8Rows, WeightsThatAreNoNumbersAreRefused) {
   EXPECT_TRUE(test::throws_user_error(
-      [] { quantize_int8_rows(std::vector<float>{1, 2, NAN, 4}, 2, 2, "embedding"); }, ErrorKind::numeric,
-      {"embedding", "value 2", "not finite"}));
+      [] {
+        quantize_int8_rows(std::vector<float>{1, 2, NAN, 4}, 2, 2, "embedding");
+      },
+      ErrorKind::numeric, {"embedding", "value 2", "not finite"}));
   EXPECT_THROW(quantize_int8_rows(std::vector<float>(3), 2, 2), BugError);
 }
 

@@ -161,13 +161,15 @@ TEST(MalformedAdapter, FieldsThatCannotBeActiveAreAccepted) {
 TEST(MalformedAdapter, AllFaultsOfTheTensorsStandInOneError) {
   Damaged damaged;
   damaged.tensors.erase(kQ0 + "lora_B.weight");
-  damaged.rename("base_model.model.model.layers.1.self_attn.v_proj.lora_A.weight", "base_model.model.lm_head.lora_A.weight");
+  damaged.rename("base_model.model.model.layers.1.self_attn.v_proj.lora_A.weight",
+                 "base_model.model.lm_head.lora_A.weight");
   TensorToWrite& a = damaged.tensors.at(kQ0 + "lora_A.weight");
   std::swap(a.shape[0], a.shape[1]);
-  EXPECT_TRUE(damaged.refused({"missing: base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight [16, 4]",
-                               "missing: base_model.model.model.layers.1.self_attn.v_proj.lora_A.weight [4, 16]",
-                               "unknown: base_model.model.lm_head.lora_A.weight",
-                               "shape: base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight wanted [4, 16], found [16, 4]"}));
+  EXPECT_TRUE(damaged.refused(
+      {"missing: base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight [16, 4]",
+       "missing: base_model.model.model.layers.1.self_attn.v_proj.lora_A.weight [4, 16]",
+       "unknown: base_model.model.lm_head.lora_A.weight",
+       "shape: base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight wanted [4, 16], found [16, 4]"}));
 }
 
 TEST(MalformedAdapter, HalfOfTheKeysOrNoneAreRefused) {
@@ -216,7 +218,8 @@ TEST(MalformedAdapter, ValuesThatAreNotFiniteAreRefusedByName) {
     Damaged damaged;
     damaged.tensors.at(kQ0 + "lora_A.weight").values[5] = value;
     damaged.tensors.at("base_model.model.model.layers.1.self_attn.v_proj.lora_B.weight").values.back() = value;
-    EXPECT_TRUE(damaged.refused({"not finite", "layers.0.self_attn.q_proj.lora_A", "layers.1.self_attn.v_proj.lora_B"}));
+    EXPECT_TRUE(
+        damaged.refused({"not finite", "layers.0.self_attn.q_proj.lora_A", "layers.1.self_attn.v_proj.lora_B"}));
   }
 }
 

@@ -205,7 +205,8 @@ TEST(MalformedNf4, ScalesAndMapsThatAreNoNumbersAreRefused) {
   EXPECT_TRUE(throws_user_error([&] { read(tensors); }, ErrorKind::model, {"overflows"}));
 }
 
-// ---- int8 ------------------------------------------------------------------------------------------------------------
+// ---- int8
+// ------------------------------------------------------------------------------------------------------------
 
 TEST(MalformedInt8, IsRefusedByName) {
   std::vector<TensorToWrite> good;

@@ -47,14 +47,14 @@ TEST(ModelManifest, EveryFieldComesBack) {
   ModelManifest m = make_folder(folder);
   m.name = "other";
   m.vision = {.path = "/models/clip", .kind = "clip_vit"};
-  m.language.path = "/models/qwen";
+  m.language = {.path = "/models/qwen", .adapter = "adapter"};
   m.fusion = {.kind = "concat",
               .file = "f/x.safetensors",
-              .strides = {16, 8},
+              .strides = {},
               .width = 32,
-              .map_size = 32,
-              .grid = 8,
-              .token_strides = {8},
+              .map_size = 0,
+              .grid = 1,
+              .token_strides = {},
               .concepts = {}};
   m.template_name = "chatml";
   m.decoding = {.beams = 5, .length_penalty = -0.5, .max_new_tokens = 7};
@@ -113,7 +113,17 @@ TEST(ModelManifest, EveryFaultIsNamed) {
       {"head leaves", [](Json& j) { j["head"]["file"] = "../head.safetensors"; }, {"inside the model folder"}},
       {"head backslash", [](Json& j) { j["head"]["file"] = "..\\head"; }, {"inside the model folder"}},
       {"head folder", [](Json& j) { j["head"]["file"] = "head/"; }, {"inside the model folder"}},
-      {"no strides", [](Json& j) { j["fusion"]["strides"] = Json::array(); }, {"\"strides\"", "at least one"}},
+      {"no strides",
+       [](Json& j) { j["fusion"]["strides"] = Json::array(); },
+       {"token_strides", "not one of \"strides\""}},
+      {"strides of one row", [](Json& j) { j["fusion"]["kind"] = "concat"; }, {"\"strides\"", "wanted none"}},
+      {"a map of one row",
+       [](Json& j) {
+         j["fusion"]["kind"] = "subtract";
+         j["fusion"]["strides"] = j["fusion"]["token_strides"] = Json::array();
+       },
+       {"\"map_size\"", "64"}},
+      {"an adapter outside", [](Json& j) { j["language"]["adapter"] = "../lora"; }, {"\"adapter\"", "../lora"}},
       {"strides by 4",
        [](Json& j) {
          j["fusion"]["strides"] = {32, 8};

@@ -203,14 +203,15 @@ TEST(Nf4, WeightsThatAreNoNumbersAreRefused) {
     EXPECT_TRUE(test::throws_user_error([&] { quantize_nf4(w, 2, 65, true, DType::bf16, "layer q"); },
                                         ErrorKind::numeric, {"layer q", "value 129", "not finite"}));
   }
-  EXPECT_TRUE(test::throws_user_error(
-      [] { quantize_nf4(std::vector<float>(640, 3e38f), 10, 64, true, DType::f32, "layer q"); }, ErrorKind::numeric,
-      {"layer q", "overflows"}));
+  EXPECT_TRUE(
+      test::throws_user_error([] { quantize_nf4(std::vector<float>(640, 3e38f), 10, 64, true, DType::f32, "layer q"); },
+                              ErrorKind::numeric, {"layer q", "overflows"}));
   EXPECT_THROW(quantize_nf4(w, 2, 64, true, DType::bf16), BugError);
   EXPECT_THROW(quantize_nf4(w, 2, 65, true, DType::i8), BugError);
 }
 
-// ---- Files -----------------------------------------------------------------------------------------------------------
+// ---- Files
+// -----------------------------------------------------------------------------------------------------------
 
 std::vector<TensorToWrite> two_layers(bool twice) {
   std::vector<TensorToWrite> out;

@@ -38,7 +38,8 @@ TEST(PeftAdapter, EqualsPeftInEveryCase) {
   for (const std::string& name : golden.cases) {
     const Adapter adapter = golden.read(name);
     const std::vector<float> delta = golden.want(name, "delta");
-    EXPECT_TRUE(close(name + ", merged", test::peft_outputs(golden, adapter.modules, true), golden.want(name, "merged"), kSums));
+    EXPECT_TRUE(close(name + ", merged", test::peft_outputs(golden, adapter.modules, true), golden.want(name, "merged"),
+                      kSums));
     EXPECT_TRUE(close(name + ", delta", test::peft_outputs(golden, adapter.modules, false), delta, kSums));
     EXPECT_GT(*std::max_element(delta.begin(), delta.end()), 0.1f) << name << " adapts nothing";
   }
@@ -142,7 +143,8 @@ TEST(PeftAdapter, ValuesThatWouldNotBeFiniteAreNotWritten) {
   const std::filesystem::path folder = test::fresh_folder("adapter") / "made";
   const auto write = [&](DType dtype) { write_adapter(folder, adapter.config, adapter.modules, dtype); };
   adapter.modules.begin()->second.b[3] = 65520;  // rounds to infinity in fp16
-  EXPECT_TRUE(throws_user_error([&] { write(DType::f16); }, ErrorKind::numeric, {"layers.0.self_attn.q_proj.lora_B", "F16"}));
+  EXPECT_TRUE(
+      throws_user_error([&] { write(DType::f16); }, ErrorKind::numeric, {"layers.0.self_attn.q_proj.lora_B", "F16"}));
   EXPECT_FALSE(std::filesystem::exists(folder));
   write(DType::bf16);
   adapter.modules.begin()->second.a[0] = NAN;
@@ -189,7 +191,8 @@ TEST(LanguageLinears, AreThoseOfTheFileInTheOrderOfComputation) {
   for (const auto& [name, view] : golden.base.tensors()) in_file += name.ends_with("_proj.weight");
   EXPECT_EQ(golden.linears.size(), in_file);
   for (const LinearShape& linear : golden.linears)
-    EXPECT_EQ(golden.base.get(linear.name + ".weight", {-1, -1}).shape, (std::vector<std::int64_t>{linear.out, linear.in}));
+    EXPECT_EQ(golden.base.get(linear.name + ".weight", {-1, -1}).shape,
+              (std::vector<std::int64_t>{linear.out, linear.in}));
   EXPECT_EQ(golden.linears[7].name, "model.layers.1.self_attn.q_proj");
   EXPECT_EQ(golden.linears[13].name, "model.layers.1.mlp.down_proj");
 }

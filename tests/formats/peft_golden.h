@@ -34,7 +34,8 @@ struct PeftGolden {
   std::filesystem::path folder(const std::string& name) const { return golden("formats/peft/cases") / name; }
   Adapter read(const std::string& name) const { return read_adapter(folder(name), linears); }
   std::vector<float> want(const std::string& name, const std::string& what) const {
-    return expected.floats(name + "/" + what, what == "logits" ? std::vector<std::int64_t>{-1, -1} : std::vector<std::int64_t>{-1});
+    return expected.floats(name + "/" + what,
+                           what == "logits" ? std::vector<std::int64_t>{-1, -1} : std::vector<std::int64_t>{-1});
   }
   std::vector<float> weight(const LinearShape& linear) const {
     return base.floats(linear.name + ".weight", {linear.out, linear.in});
