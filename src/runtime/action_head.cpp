@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "kernels/norm.h"
+#include "runtime/smooth.h"
 
 namespace cp {
 
@@ -144,6 +145,22 @@ Point densest(std::span<const float> samples) {
     }
   }
   return {samples[best], samples[best + 1]};
+}
+
+std::vector<float> density_map(std::span<const float> samples, int side) {
+  std::vector<double> share(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
+  const auto index = [&](float u) {
+    return std::clamp(static_cast<int>((u + 1) / 2 * static_cast<float>(side)), 0, side - 1);
+  };
+  for (std::size_t i = 0; i < samples.size(); i += 3)
+    share[static_cast<std::size_t>(index(samples[i + 1]) * side + index(samples[i]))] +=
+        3.0 / static_cast<double>(samples.size());
+  std::vector<float> map;
+  for (const double q : gaussian_smooth(share, side, side, 2.0)) {
+    const double inside = std::clamp(q, 1e-6, 1 - 1e-6);
+    map.push_back(static_cast<float>(std::log(inside / (1 - inside))));
+  }
+  return map;
 }
 
 Point snap_to_map(Point point, std::span<const float> map, double sigma) {

@@ -56,6 +56,10 @@ class ActionHead {
 // The sample (u, v) with the most others near: arg max_i sum_j exp(-|s_i - s_j|^2 / (2 0.15^2)); the first wins ties.
 Point densest(std::span<const float> samples);
 
+// How densely samples (N 3) fall on a side x side map: logits of the share of samples a cell, smoothed by a Gaussian of
+// 2 cells.
+std::vector<float> density_map(std::span<const float> samples, int side);
+
 // The centre (u, v) of the cell of a square map of logits with the largest log(sigmoid(h) + 1e-6) - distance^2 /
 // (2 sigma^2); the first wins ties. sigma = 0 leaves the point as it is.
 Point snap_to_map(Point point, std::span<const float> map, double sigma);

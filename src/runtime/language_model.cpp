@@ -5,37 +5,13 @@
 #include <string>
 
 #include "core/error.h"
+#include "formats/language_tensors.h"
+#include "formats/language_weights.h"
 #include "kernels/norm.h"
 
 namespace cp {
 
 namespace {
-
-void check_names(const LanguageConfig& c, const SafeTensors& file) {
-  TensorExpectation expected;
-  const int q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
-  expected.want("model.embed_tokens.weight", {c.vocab_size, c.hidden_size});
-  expected.want("model.norm.weight", {c.hidden_size});
-  // Some writers store the tied head as well; it is the same matrix and is not read.
-  if (!c.tie_word_embeddings || file.has("lm_head.weight"))
-    expected.want("lm_head.weight", {c.vocab_size, c.hidden_size});
-  for (int i = 0; i < c.num_hidden_layers; ++i) {
-    const std::string p = "model.layers." + std::to_string(i) + ".";
-    expected.want(p + "input_layernorm.weight", {c.hidden_size});
-    expected.want(p + "post_attention_layernorm.weight", {c.hidden_size});
-    expected.want(p + "self_attn.q_proj.weight", {q, c.hidden_size});
-    expected.want(p + "self_attn.q_proj.bias", {q});
-    for (const char* name : {"k_proj", "v_proj"}) {
-      expected.want(p + "self_attn." + name + ".weight", {kv, c.hidden_size});
-      expected.want(p + "self_attn." + name + ".bias", {kv});
-    }
-    expected.want(p + "self_attn.o_proj.weight", {c.hidden_size, q});
-    expected.want(p + "mlp.gate_proj.weight", {c.intermediate_size, c.hidden_size});
-    expected.want(p + "mlp.up_proj.weight", {c.intermediate_size, c.hidden_size});
-    expected.want(p + "mlp.down_proj.weight", {c.hidden_size, c.intermediate_size});
-  }
-  expected.check(file);
-}
 
 // Rows of keys and values that one query sees: `count` of them, `stride` floats apart.
 struct Rows {
@@ -75,39 +51,51 @@ LanguageModel LanguageModel::load(const std::filesystem::path& folder) {
 }
 
 LanguageModel LanguageModel::load(const LanguageConfig& c, const SafeTensors& file) {
-  check_names(c, file);
+  check_language_weights(c, file);
   LanguageModel m;
   m.config_ = c;
   for (int i = 0; i < c.head_dim / 2; ++i)
     m.inverse_frequency_.push_back(static_cast<float>(std::pow(c.rope_theta, -2.0 * i / c.head_dim)));
-  const int q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
-  m.embedding_ = load_floats(file, "model.embed_tokens.weight", {c.vocab_size, c.hidden_size});
+  m.embedding_ = Projection::load(file, "model.embed_tokens", c.vocab_size, c.hidden_size);
   m.final_norm_ = load_floats(file, "model.norm.weight", {c.hidden_size});
-  m.head_ = c.tie_word_embeddings ? Linear{pack_transposed(m.embedding_, c.vocab_size, c.hidden_size), {}}
-                                  : load_linear(file, "lm_head", c.vocab_size, c.hidden_size, false);
+  if (!c.tie_word_embeddings) m.head_ = Projection::load(file, "lm_head", c.vocab_size, c.hidden_size);
+  const std::vector<LinearShape> linears = language_linears(c);
+  auto next = linears.begin();
+  const auto linear = [&] {
+    const LinearShape& shape = *next++;
+    return Projection::load(file, shape.name, static_cast<int>(shape.out), static_cast<int>(shape.in));
+  };
   for (int i = 0; i < c.num_hidden_layers; ++i) {
     const std::string p = "model.layers." + std::to_string(i) + ".";
-    m.layers_.push_back({load_floats(file, p + "input_layernorm.weight", {c.hidden_size}),
-                         load_floats(file, p + "post_attention_layernorm.weight", {c.hidden_size}),
-                         load_linear(file, p + "self_attn.q_proj", q, c.hidden_size),
-                         load_linear(file, p + "self_attn.k_proj", kv, c.hidden_size),
-                         load_linear(file, p + "self_attn.v_proj", kv, c.hidden_size),
-                         load_linear(file, p + "self_attn.o_proj", c.hidden_size, q, false),
-                         load_linear(file, p + "mlp.gate_proj", c.intermediate_size, c.hidden_size, false),
-                         load_linear(file, p + "mlp.up_proj", c.intermediate_size, c.hidden_size, false),
-                         load_linear(file, p + "mlp.down_proj", c.hidden_size, c.intermediate_size, false)});
+    Layer layer;
+    layer.attention_norm = load_floats(file, p + "input_layernorm.weight", {c.hidden_size});
+    layer.mlp_norm = load_floats(file, p + "post_attention_layernorm.weight", {c.hidden_size});
+    for (Projection& projection : layer.linears) projection = linear();
+    m.layers_.push_back(std::move(layer));
   }
   return m;
 }
 
+void LanguageModel::attach(const Adapter& adapter) {
+  std::size_t attached = 0, index = 0;
+  for (const LinearShape& shape : language_linears(config_)) {
+    Projection& projection = layers_[index / kLinears].linears[index % kLinears];
+    ++index;
+    if (const auto found = adapter.modules.find(shape.name); found != adapter.modules.end()) {
+      projection.attach(found->second);
+      ++attached;
+    }
+  }
+  CP_CHECK(attached == adapter.modules.size(), "attach: the adapter has modules that the model lacks");
+}
+
 std::vector<float> LanguageModel::embed(std::span<const int> ids) const {
   const std::size_t d = static_cast<std::size_t>(config_.hidden_size);
-  std::vector<float> out;
-  out.reserve(ids.size() * d);
-  for (const int id : ids) {
-    CP_CHECK(id >= 0 && id < config_.vocab_size, "token id " + std::to_string(id) + " is outside the vocabulary");
-    const auto row = embedding_.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(id) * d);
-    out.insert(out.end(), row, row + static_cast<std::ptrdiff_t>(d));
+  std::vector<float> out(ids.size() * d);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    CP_CHECK(ids[i] >= 0 && ids[i] < config_.vocab_size,
+             "token id " + std::to_string(ids[i]) + " is outside the vocabulary");
+    embedding_.row(ids[i], std::span(out).subspan(i * d, d));
   }
   return out;
 }
@@ -131,11 +119,11 @@ void LanguageModel::rotate(std::span<float> x, int heads, int first, int step) c
 
 void LanguageModel::mlp(const Layer& layer, std::vector<float>& x) const {
   const std::vector<float> h = normed(x, config_, layer.mlp_norm);
-  std::vector<float> gate = layer.gate(h);
-  const std::vector<float> up = layer.up(h);
+  std::vector<float> gate = layer.linears[kGate](h);
+  const std::vector<float> up = layer.linears[kUp](h);
   silu(gate);
   for (std::size_t i = 0; i < gate.size(); ++i) gate[i] *= up[i];
-  add(layer.down(gate), x);
+  add(layer.linears[kDown](gate), x);
 }
 
 std::vector<float> LanguageModel::prefill(std::span<const float> embeddings, Cache& cache) const {
@@ -151,10 +139,10 @@ std::vector<float> LanguageModel::prefill(std::span<const float> embeddings, Cac
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Layer& layer = layers_[l];
     const std::vector<float> h = normed(x, config_, layer.attention_norm);
-    std::vector<float> q = layer.q(h);
+    std::vector<float> q = layer.linears[kQ](h);
     Cache::Layer& kept = cache.layers_[l];
-    kept.prompt_k = layer.k(h);
-    kept.prompt_v = layer.v(h);
+    kept.prompt_k = layer.linears[kK](h);
+    kept.prompt_v = layer.linears[kV](h);
     rotate(q, config_.num_attention_heads, 0, 1);
     rotate(kept.prompt_k, config_.num_key_value_heads, 0, 1);
     std::vector<float> mixed(q.size());
@@ -165,7 +153,7 @@ std::vector<float> LanguageModel::prefill(std::span<const float> embeddings, Cac
         const Rows seen{kept.prompt_k.data() + kv, kept.prompt_v.data() + kv, t + 1};  // causal
         attend(q.data() + from, seen, {nullptr, nullptr, 0}, kv_row, head_dim, weights, mixed.data() + from);
       }
-    add(layer.o(mixed), x);
+    add(layer.linears[kO](mixed), x);
     mlp(layer, x);
   }
   return normed(std::move(x), config_, final_norm_);
@@ -196,8 +184,8 @@ std::vector<float> LanguageModel::decode(std::span<const int> tokens, std::span<
     kept.beam_v = std::move(beam_v);
 
     const std::vector<float> h = normed(x, config_, layer.attention_norm);
-    std::vector<float> q = layer.q(h), k = layer.k(h);
-    const std::vector<float> v = layer.v(h);
+    std::vector<float> q = layer.linears[kQ](h), k = layer.linears[kK](h);
+    const std::vector<float> v = layer.linears[kV](h);
     rotate(q, config_.num_attention_heads, cache.length(), 0);
     rotate(k, config_.num_key_value_heads, cache.length(), 0);
     std::vector<float> mixed(q.size());
@@ -214,13 +202,15 @@ std::vector<float> LanguageModel::decode(std::span<const int> tokens, std::span<
         attend(q.data() + from, prompt, own, kv_row, head_dim, weights, mixed.data() + from);
       }
     }
-    add(layer.o(mixed), x);
+    add(layer.linears[kO](mixed), x);
     mlp(layer, x);
   }
   ++cache.generated_;
   return normed(std::move(x), config_, final_norm_);
 }
 
-std::vector<float> LanguageModel::logits(std::span<const float> hidden) const { return head_(hidden); }
+std::vector<float> LanguageModel::logits(std::span<const float> hidden) const {
+  return (config_.tie_word_embeddings ? embedding_ : head_)(hidden);
+}
 
 }  // namespace cp

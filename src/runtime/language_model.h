@@ -1,14 +1,15 @@
 #pragma once
-// In:  a Hugging Face folder of Qwen2 architecture (float32, bfloat16 or float16 weights); embeddings, token ids.
+// In:  a Hugging Face folder of Qwen2 or Llama architecture (float32, bfloat16, float16, NF4 or int8 weights), perhaps
+//      a PEFT adapter; embeddings, token ids.
 // Out: last hidden states, logits, with a key/value cache that beams share.
-// Not here: tokens and templates (text/), search (beam.h), int8 and NF4 weights.
+// Not here: tokens and templates (text/), search (beam.h, sampling.h). One sequence a call: nothing is ever padded.
 
 #include <filesystem>
 #include <span>
 #include <vector>
 
 #include "formats/language_config.h"
-#include "runtime/layers.h"
+#include "runtime/projection.h"
 
 namespace cp {
 
@@ -33,6 +34,9 @@ class LanguageModel {
   static LanguageModel load(const std::filesystem::path& folder);
   static LanguageModel load(const LanguageConfig& config, const SafeTensors& file);
 
+  // Adds the adapter to the projections it names, which must be those of this model (read_adapter() sees to it).
+  void attach(const Adapter& adapter);
+
   const LanguageConfig& config() const { return config_; }
   int hidden() const { return config_.hidden_size; }
 
@@ -48,9 +52,10 @@ class LanguageModel {
   std::vector<float> logits(std::span<const float> hidden) const;
 
  private:
+  enum { kQ, kK, kV, kO, kGate, kUp, kDown, kLinears };  // in the order of language_linears()
   struct Layer {
     std::vector<float> attention_norm, mlp_norm;
-    Linear q, k, v, o, gate, up, down;
+    Projection linears[kLinears];
   };
 
   // q (M, heads head_dim) and k (M, heads_kv head_dim) rotated in place; row m stands at position first + m step.
@@ -59,10 +64,10 @@ class LanguageModel {
 
   LanguageConfig config_;
   std::vector<float> inverse_frequency_;  // (head_dim / 2)
-  std::vector<float> embedding_;          // (V D)
+  Projection embedding_;                  // (V D); the head too when they are tied
   std::vector<Layer> layers_;
   std::vector<float> final_norm_;
-  Linear head_;
+  Projection head_;
 };
 
 }  // namespace cp

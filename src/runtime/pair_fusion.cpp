@@ -13,9 +13,7 @@ namespace {
 constexpr float kNormEps = 1e-5f, kRmsEps = 1e-6f;
 constexpr int kFlagHidden = 64;
 
-int mixed_width(const PairFusion::Shape& s) {
-  return s.in * (s.kind == "concat" ? 2 : s.kind == "subtract" ? 1 : 3);
-}
+int mixed_width(const PairFusion::Shape& s) { return s.in * (s.kind == "concat" ? 2 : s.kind == "subtract" ? 1 : 3); }
 
 }  // namespace
 
@@ -93,9 +91,8 @@ void PairFusion::predict_map(const std::vector<float>& fused, Output& out) const
   std::vector<float> fine(static_cast<std::size_t>(fine_side) * static_cast<std::size_t>(fine_side));
   for (int y = 0; y < fine_side; ++y)
     for (int x = 0; x < fine_side; ++x)
-      fine[static_cast<std::size_t>(y * fine_side + x)] =
-          places[static_cast<std::size_t>((y / kSubcells * grid + x / kSubcells) * kSubcells * kSubcells +
-                                          y % kSubcells * kSubcells + x % kSubcells)];
+      fine[static_cast<std::size_t>(y * fine_side + x)] = places[static_cast<std::size_t>(
+          (y / kSubcells * grid + x / kSubcells) * kSubcells * kSubcells + y % kSubcells * kSubcells + x % kSubcells)];
   out.map.resize(static_cast<std::size_t>(kMapSide) * kMapSide);
   adaptive_average(fine, fine_side, fine_side, 1, kMapSide, kMapSide, out.map);
 

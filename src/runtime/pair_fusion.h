@@ -20,10 +20,10 @@ class PairFusion {
   // What fixes the weights. `kind` is "concat", "subtract" (grid 1, no map) or "patch".
   struct Shape {
     std::string kind = "concat";
-    int in = 512;     // width of a feature row
-    int grid = 1;     // G; G * G rows
-    int width = 512;  // F, of the fused rows
-    int hidden = 896; // D, of the language model
+    int in = 512;      // width of a feature row
+    int grid = 1;      // G; G * G rows
+    int width = 512;   // F, of the fused rows
+    int hidden = 896;  // D, of the language model
 
     int rows() const { return grid * grid; }
     bool has_map() const { return kind == "patch"; }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "diffusion/schedule.h"
+#include "runtime/model_parts.h"
 #include "runtime/preprocessor_config.h"
 
 namespace cp {
@@ -30,25 +31,10 @@ class Clock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// The shapes that this build computes are those of docs/nano.md; a manifest that says otherwise is refused, not guessed
-// at.
-void check_supported(const ModelManifest& m, const std::string& where) {
-  const auto want = [&](bool ok, const char* field, const std::string& wanted) {
-    if (!ok)
-      throw UserError(ErrorKind::model, where, fmt::format("\"{}\": this version runs {} only", field, wanted),
-                      "Use a model that it can run, for example models/nano.");
-  };
-  want(m.vision.kind == "efficientnet_lite", "vision.kind", "efficientnet_lite");
-  want(m.fusion.kind == "patch", "fusion.kind", "patch");
-  want(m.fusion.strides == std::vector<int>{32, 16, 8}, "fusion.strides", "[32, 16, 8]");
-  want(m.fusion.width == Fusion::kWidth, "fusion.width", "64");
-  want(m.fusion.map_size == Fusion::kMapSide, "fusion.map_size", "64");
-  want(m.fusion.grid == Fusion::kGrid, "fusion.grid", "4");
-  want(m.fusion.token_strides == std::vector<int>{32, 16}, "fusion.token_strides", "[32, 16]");
-  want(m.template_name == "plain", "template", "plain");
-  want(m.head.kind == "diffusion", "head.kind", "diffusion");
-  want(m.default_instruction.count("en") != 0, "default_instruction", "models with an English one");
-  want(m.no_change_caption.count("en") != 0, "no_change_caption", "models with an English one");
+void check_finite(std::span<const float> x, const std::string& file, const char* what) {
+  if (!std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); }))
+    throw UserError(ErrorKind::numeric, file, what,
+                    "The weights are damaged or the training diverged: take another checkpoint.");
 }
 
 void check_images(const Image& before, const Image& after) {
@@ -68,12 +54,14 @@ Session::Session(ModelManifest manifest, const std::filesystem::path& folder)
     : manifest_(std::move(manifest)),
       preprocess_(read_preprocess(part_path(folder, manifest_.vision.path) / "preprocessor_config.json")),
       tokenizer_(BpeTokenizer::load(part_path(folder, manifest_.language.path) / "tokenizer.json")),
-      vision_(EfficientNetLite::load(part_path(folder, manifest_.vision.path))),
-      language_(LanguageModel::load(part_path(folder, manifest_.language.path))),
-      fusion_(Fusion::load(SafeTensors::open(part_path(folder, manifest_.fusion.file)), language_.hidden(),
-                           static_cast<int>(manifest_.fusion.concepts.size()))),
+      chat_(manifest_.template_name == kPlainTemplate
+                ? std::nullopt
+                : std::optional(chat_template(manifest_.template_name, (folder / kManifestFile).string()))),
+      vision_(VisionEncoder::load(part_path(folder, manifest_.vision.path), manifest_.vision.kind)),
+      language_(load_language(manifest_, folder)),
+      fusion_(load_fusion(manifest_, folder, vision_, language_.hidden())),
       head_(ActionHead::load(SafeTensors::open(part_path(folder, manifest_.head.file)), manifest_.head.condition,
-                             Fusion::kGrid, language_.hidden())) {}
+                             manifest_.fusion.grid, language_.hidden())) {}
 
 Session Session::open(const std::filesystem::path& folder, const SessionOptions& options) {
   Clock clock;
@@ -88,9 +76,9 @@ Session Session::open(const std::filesystem::path& folder, const SessionOptions&
     throw UserError(ErrorKind::model, where,
                     fmt::format("the tokenizer has {} ids, the language model {}", s.tokenizer_.size(), vocabulary),
                     "Put the tokenizer.json that belongs to the language model into its folder.");
-  if (s.preprocess_.size != EfficientNetLite::kSize)
+  if (s.preprocess_.size != s.vision_.size())
     throw UserError(ErrorKind::model, where,
-                    fmt::format("wanted images of {} px, found {}", EfficientNetLite::kSize, s.preprocess_.size),
+                    fmt::format("wanted images of {} px, found {}", s.vision_.size(), s.preprocess_.size),
                     "Correct \"size\" in the vision folder's preprocessor_config.json.");
   const ModelManifest::Head& head = s.manifest_.head;
   s.sampling_.alphas = accumulated_alphas(parse_schedule(head.schedule), head.train_steps);
@@ -122,13 +110,21 @@ void Session::check_options(const AnswerOptions& o) const {
   within("num-samples", o.num_samples, kMostSamples);
   within("beams", o.beams, kMostBeams);
   within("max-new-tokens", o.max_new_tokens, kMostNewTokens);
+  if (!(o.temperature >= 0))
+    throw UserError(ErrorKind::usage, "temperature", fmt::format("wanted 0 or more, found {}", o.temperature), "");
+  SamplingOptions draw;
+  draw.top_k = o.top_k;
+  draw.top_p = o.top_p;
+  draw.repetition_penalty = o.repetition_penalty;
+  check_sampling(draw);
 }
 
 Prompt Session::make_prompt(const AnswerOptions& options, const std::string& language) const {
-  // The language model knows English only as yet: another language gets the default instruction.
-  const bool own = !options.instruction.empty() && language == "en";
-  const Prompt prompt =
-      plain_prompt(tokenizer_, own ? options.instruction : manifest_.default_instruction.at("en"), Fusion::kVisual);
+  // The plain template's models know English only as yet: another language gets the default instruction.
+  const bool own = !options.instruction.empty() && (chat_ || language == "en");
+  const std::string& text = own ? options.instruction : manifest_.default_instruction.at("en");
+  const Prompt prompt = chat_ ? chat_prompt(tokenizer_, *chat_, "", text, visual_count())
+                              : plain_prompt(tokenizer_, text, visual_count());
   const int most =
       language_.config().max_position_embeddings - std::max(options.max_new_tokens, manifest_.decoding.max_new_tokens);
   if (static_cast<int>(prompt.ids.size()) > most)
@@ -138,35 +134,90 @@ Prompt Session::make_prompt(const AnswerOptions& options, const std::string& lan
   return prompt;
 }
 
-std::vector<Answer::Caption> Session::decode(std::span<const float> logits, LanguageModel::Cache& cache,
+// Searched for, or drawn when a temperature is asked for.
+std::vector<Answer::Caption> Session::decode(const Trace& trace, LanguageModel::Cache& cache,
                                              const AnswerOptions& options) const {
-  BeamOptions search;
-  search.beams = options.beams > 0 ? options.beams : manifest_.decoding.beams;
-  search.max_new_tokens = options.max_new_tokens > 0 ? options.max_new_tokens : manifest_.decoding.max_new_tokens;
-  search.length_penalty = manifest_.decoding.length_penalty;
-  search.end_token = end_token_;
-  search.suppressed = suppressed_;
+  const int beams = options.beams > 0 ? options.beams : manifest_.decoding.beams;
+  const int most = options.max_new_tokens > 0 ? options.max_new_tokens : manifest_.decoding.max_new_tokens;
   std::vector<float> next;
   const BeamStep step = [&](std::span<const int> tokens, std::span<const int> parents) -> std::span<const float> {
     next = language_.logits(language_.decode(tokens, parents, cache));
     return next;
   };
+  std::vector<Hypothesis> found;
+  if (options.temperature > 0) {
+    const SamplingOptions draw{options.temperature, options.top_k, options.top_p, options.repetition_penalty, most,
+                               end_token_,          options.seed,  suppressed_};
+    found = sample_texts(trace.logits, step, trace.prompt.ids, beams, draw);
+  } else {
+    BeamOptions search;
+    search.beams = beams;
+    search.max_new_tokens = most;
+    search.length_penalty = manifest_.decoding.length_penalty;
+    search.end_token = end_token_;
+    search.repetition_penalty = options.repetition_penalty;
+    search.prompt = trace.prompt.ids;
+    search.suppressed = suppressed_;
+    found = beam_search(trace.logits, step, search);
+  }
   std::vector<Answer::Caption> captions;
-  for (const Hypothesis& h : beam_search(logits, step, search))
-    captions.push_back({caption_text(tokenizer_, h.tokens), h.score});
+  for (const Hypothesis& h : found)
+    captions.push_back({chat_ ? chat_answer_text(tokenizer_, h.tokens) : caption_text(tokenizer_, h.tokens), h.score});
   return captions;
 }
 
+bool Session::has_flag() const { return manifest_.fusion.map_size > 0; }
+
+int Session::visual_count() const {
+  return manifest_.fusion.of_strides() ? Fusion::kVisual : manifest_.fusion.grid * manifest_.fusion.grid;
+}
+
+// Visual embeddings; where the fusion has them also map, flag and what follows from them.
+void Session::look(Trace& trace, Answer& answer) const {
+  const auto judge = [&](std::vector<float> map, float flag) {
+    check_finite({&flag, 1}, manifest_.fusion.file, "the change flag is not a finite number");
+    answer.map = std::move(map);
+    answer.flag = flag;
+    answer.changed = !answer.identical && flag > manifest_.flag.threshold;
+    answer.action.p_zoom =
+        answer.identical ? 0 : 1 / (1 + std::exp(-(flag - manifest_.flag.bias) / manifest_.flag.temperature));
+  };
+  if (const Fusion* strides = std::get_if<Fusion>(&fusion_)) {
+    Fusion::Output seen = strides->forward(trace.before.strides, trace.after.strides);
+    const Fusion::Visual visual = strides->project(trace.before.strides, trace.after.strides, seen);
+    judge(std::move(seen.map), seen.flag);
+    answer.concepts = visual.concepts;
+    trace.embeddings = strides->embeddings(visual, answer.changed);
+    return;
+  }
+  const PairFusion& rows = std::get<PairFusion>(fusion_);
+  PairFusion::Output seen = has_flag() ? rows.forward(trace.before.patches, trace.after.patches)
+                                       : rows.forward(trace.before.pooled, trace.after.pooled);
+  if (has_flag()) judge(std::move(seen.map), seen.flag);
+  trace.embeddings = std::move(seen.embeddings);
+}
+
+// The point; without a change flag also whether there is a change, by the samples' a.
 void Session::act(const std::vector<float>& hidden, const AnswerOptions& options, Trace& trace, Answer& answer) const {
   const int count = options.num_samples > 0 ? options.num_samples : manifest_.head.samples;
   trace.condition = head_.condition(hidden, trace.prompt.visual_begin);
   trace.noise = start_noise(options.seed, count);
   answer.samples = head_.samples(trace.condition, sampling_, trace.noise, options.seed);
+  check_finite(answer.samples, manifest_.head.file, "the action head's samples are not finite numbers");
+  if (!has_flag()) {
+    int zooms = 0;
+    for (std::size_t i = 2; i < answer.samples.size(); i += 3) zooms += answer.samples[i] > 0;
+    answer.action.p_zoom = answer.identical ? 0 : static_cast<double>(zooms) / count;
+    answer.changed = answer.action.p_zoom > 0.5;
+    answer.map = density_map(answer.samples, PairFusion::kMapSide);
+  }
   trace.point = densest(answer.samples);
   const Point point = snap_to_map(trace.point, answer.map, manifest_.head.snap_sigma);
   answer.action.x = (point.x + 1) / 2;
   answer.action.y = (point.y + 1) / 2;
   answer.action.a = answer.changed ? 1 : 0;
+  if (answer.changed) answer.changes = find_changes(answer.map);
+  answer.region = find_region(answer.map, manifest_.region.threshold, manifest_.region.level);
 }
 
 Answer Session::answer(const Image& before, const Image& after, const AnswerOptions& options, Trace* trace_out) const {
@@ -186,33 +237,18 @@ Answer Session::answer(const Image& before, const Image& after, const AnswerOpti
   trace.after = answer.identical ? trace.before : vision_.forward(pixels_after);
   answer.times_ms["vision"] = clock.lap();
 
-  trace.fusion = fusion_.forward(trace.before, trace.after);
-  trace.visual = fusion_.project(trace.before, trace.after, trace.fusion);
-  if (!std::isfinite(trace.fusion.flag))
-    throw UserError(ErrorKind::numeric, manifest_.fusion.file, "the change flag is not a finite number",
-                    "The weights are damaged or the training diverged: take another checkpoint.");
-  answer.map = trace.fusion.map;
-  answer.flag = trace.fusion.flag;
-  answer.concepts = trace.visual.concepts;
-  answer.changed = !answer.identical && answer.flag > manifest_.flag.threshold;
-  answer.action.p_zoom =
-      answer.identical ? 0 : 1 / (1 + std::exp(-(answer.flag - manifest_.flag.bias) / manifest_.flag.temperature));
-  if (answer.changed) answer.changes = find_changes(answer.map);
-  answer.region = find_region(answer.map, manifest_.region.threshold, manifest_.region.level);
-  trace.embeddings = fusion_.embeddings(trace.visual, answer.changed);
+  look(trace, answer);
   answer.times_ms["fusion"] = clock.lap();
 
   LanguageModel::Cache cache;
   trace.hidden = language_.prefill(prompt_embeddings(trace.prompt, trace.embeddings), cache);
   trace.logits = language_.logits(std::span(trace.hidden).last(static_cast<std::size_t>(language_.hidden())));
-  if (!std::all_of(trace.logits.begin(), trace.logits.end(), [](float v) { return std::isfinite(v); }))
-    throw UserError(ErrorKind::numeric, manifest_.language.path, "the language model's logits are not finite numbers",
-                    "The weights are damaged or the training diverged: take another checkpoint.");
-  answer.language = "en";
-  if (answer.changed) {
-    answer.captions = decode(trace.logits, cache, options);
+  check_finite(trace.logits, manifest_.language.path, "the language model's logits are not finite numbers");
+  if (answer.changed || (!has_flag() && !answer.identical)) {
+    answer.captions = decode(trace, cache, options);
+    answer.language = detect_language(answer.captions.front().text);
   } else {
-    if (manifest_.no_change_caption.count(asked)) answer.language = asked;
+    answer.language = manifest_.no_change_caption.count(asked) ? asked : "en";
     answer.captions = {{manifest_.no_change_caption.at(answer.language), 0}};
   }
   answer.caption = answer.captions.front().text;

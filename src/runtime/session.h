@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "formats/model_folder.h"
@@ -14,10 +16,13 @@
 #include "runtime/action_head.h"
 #include "runtime/beam.h"
 #include "runtime/change_list.h"
-#include "runtime/efficientnet_lite.h"
 #include "runtime/fusion.h"
 #include "runtime/language_model.h"
+#include "runtime/pair_fusion.h"
 #include "runtime/region.h"
+#include "runtime/vision.h"
+#include "runtime/sampling.h"
+#include "text/chat_template.h"
 #include "text/template.h"
 
 namespace cp {
@@ -31,8 +36,12 @@ struct AnswerOptions {
   std::string instruction;
   int num_samples = 0;
   std::uint64_t seed = 0;
-  int beams = 0;
+  int beams = 0;  // captions that are searched for, or drawn
   int max_new_tokens = 0;
+  double temperature = 0;  // 0: beam search; above: captions are drawn, ranked by their mean log-probability
+  int top_k = 0;
+  double top_p = 1;
+  double repetition_penalty = 1;
 };
 
 struct Answer {
@@ -54,8 +63,8 @@ struct Answer {
   std::vector<Caption> captions;  // n best, `caption` first
   bool changed = false;
   bool identical = false;                  // the images are equal pixel by pixel: unchanged by rule
-  float flag = 0;                          // logit
-  std::vector<float> map;                  // (64 64) logits
+  float flag = 0;                          // logit; 0 when the action head decides
+  std::vector<float> map;                  // (64 64) logits: of change, or of the samples' density
   std::vector<float> samples;              // (N 3) of the action head, scaled to [-1, 1]
   std::vector<float> concepts;             // (C) probabilities, words in the manifest
   std::map<std::string, double> times_ms;  // load, preprocess, vision, fusion, language, head, total (without load)
@@ -63,10 +72,8 @@ struct Answer {
 
 // Everything in between, for parity tests and for people who debug a model.
 struct Trace {
-  EfficientNetLite::Features before, after;
-  Fusion::Output fusion;
-  Fusion::Visual visual;
-  std::vector<float> embeddings;  // (18 D) visual
+  VisionFeatures before, after;
+  std::vector<float> embeddings;  // (N D) visual
   Prompt prompt;
   std::vector<float> hidden;     // (T D) last hidden states of the prompt
   std::vector<float> logits;     // (V) at the prompt's last position
@@ -87,13 +94,11 @@ class Session {
 
   const ModelManifest& manifest() const { return manifest_; }
   const BpeTokenizer& tokenizer() const { return tokenizer_; }
-  const EfficientNetLite& vision() const { return vision_; }
-  const Fusion& fusion() const { return fusion_; }
   const LanguageModel& language() const { return language_; }
   const ActionHead& head() const { return head_; }
 
-  std::vector<float> prepare(const Image& image) const { return preprocess(image, preprocess_); }  // (3 256 256)
-  // (T D): the prompt's token embeddings with the visual ones (18 D) in place.
+  std::vector<float> prepare(const Image& image) const { return preprocess(image, preprocess_); }  // (3 S S)
+  // (T D): the prompt's token embeddings with the visual ones (N D) in place.
   std::vector<float> prompt_embeddings(const Prompt& prompt, std::span<const float> visual) const;
 
  private:
@@ -101,16 +106,20 @@ class Session {
 
   void check_options(const AnswerOptions& options) const;
   Prompt make_prompt(const AnswerOptions& options, const std::string& language) const;
-  std::vector<Answer::Caption> decode(std::span<const float> logits, LanguageModel::Cache& cache,
+  std::vector<Answer::Caption> decode(const Trace& trace, LanguageModel::Cache& cache,
                                       const AnswerOptions& options) const;
+  bool has_flag() const;     // a change flag and map; else the action head decides
+  int visual_count() const;  // N
+  void look(Trace& trace, Answer& answer) const;
   void act(const std::vector<float>& hidden, const AnswerOptions& options, Trace& trace, Answer& answer) const;
 
   ModelManifest manifest_;
   Preprocess preprocess_;
   BpeTokenizer tokenizer_;
-  EfficientNetLite vision_;
+  std::optional<ChatTemplate> chat_;  // none: the plain template
+  VisionEncoder vision_;
   LanguageModel language_;
-  Fusion fusion_;
+  std::variant<Fusion, PairFusion> fusion_;
   ActionHead head_;
   ActionHead::Sampling sampling_;
   std::vector<bool> suppressed_;  // (V)

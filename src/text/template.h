@@ -17,6 +17,8 @@ struct Prompt {
   int visual_count = 0;  // N visual positions in a row
 };
 
+inline constexpr const char* kPlainTemplate = "plain";
+
 // "plain", the nano model's template:
 //   <|vision_start|> <|image_pad|> x N <|vision_end|> instruction <|im_start|>    then the caption, then <|im_end|>
 // Instruction and caption are encoded with one leading blank, so that a word has one form wherever it stands; the

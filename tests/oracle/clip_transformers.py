@@ -225,4 +225,5 @@ def main():
             full_features(*args.features)
 
 
-main()
+if __name__ == "__main__":
+    main()

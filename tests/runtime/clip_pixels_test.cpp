@@ -1,4 +1,5 @@
-// preprocessor_config.json of CLIP folders of every age, and the tensors they lead to: equal to transformers to the bit.
+// preprocessor_config.json of CLIP folders of every age, and the tensors they lead to: equal to transformers to the
+// bit.
 #include <algorithm>
 #include <cmath>
 
@@ -16,8 +17,7 @@ Image picture(int width, int height) {
   for (int y = 0; y < height; ++y)
     for (int x = 0; x < width; ++x)
       for (int c = 0; c < 3; ++c)
-        image.at(x, y)[c] =
-            static_cast<std::uint8_t>(x * 7 + y * 13 + c * 31 + x * y % 251 + (x / 9 + y / 5) % 2 * 90);
+        image.at(x, y)[c] = static_cast<std::uint8_t>(x * 7 + y * 13 + c * 31 + x * y % 251 + (x / 9 + y / 5) % 2 * 90);
   return image;
 }
 

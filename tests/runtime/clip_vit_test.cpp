@@ -93,7 +93,8 @@ TEST(ClipVit, EveryDtypeGivesWhatTheSameValuesInFloat32Give) {
       for (float& v : tensor.values)
         v = dtype == DType::f16 ? half_to_float(float_to_half(v)) : bfloat_to_float(float_to_bfloat(v));
     const ClipVit::Features want = features_of(test::write_clip("wide", model["config"], rounded), model),
-                            got = features_of(test::write_clip("narrow", model["config"], clip_weights(model, dtype)), model);
+                            got = features_of(test::write_clip("narrow", model["config"], clip_weights(model, dtype)),
+                                              model);
     EXPECT_EQ(got.pooled, want.pooled) << dtype_name(dtype);
     EXPECT_EQ(got.patches, want.patches) << dtype_name(dtype);
     const bool exact = dtype == DType::f16;  // the golden weights are float16; bfloat16 must be seen

@@ -97,9 +97,16 @@ TEST(LanguageModel, AnUntiedHeadHasItsOwnMatrix) {
   for (float& v : untied) v = -v;
   EXPECT_TRUE(close("untied", untied, model().logits(hidden), kSame));
 
-  config.tie_word_embeddings = true;  // a tied model that stores its head as well does not read it
+  config.tie_word_embeddings = true;  // which of the two is meant?
+  EXPECT_TRUE(test::throws_user_error([&] { LanguageModel::load(config, weights(tensors)); }, ErrorKind::model,
+                                      {"tie_word_embeddings", "lm_head.weight differs"}));
+  tensors.back().values = tensors[0].values;  // the embedding, stored twice
   EXPECT_TRUE(close("tied", LanguageModel::load(config, weights(tensors)).logits(hidden), model().logits(hidden),
                     Tol::exact()));
+  config.tie_word_embeddings = false;
+  tensors.pop_back();
+  EXPECT_TRUE(test::throws_user_error([&] { LanguageModel::load(config, weights(tensors)); }, ErrorKind::model,
+                                      {"missing: lm_head.weight"}));
 }
 
 TEST(LanguageModel, WeightsOfAllFloatingTypesAreRead) {

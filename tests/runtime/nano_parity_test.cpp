@@ -49,9 +49,9 @@ TEST(NanoParity, EveryStageEqualsTheReference) {
   int visited = 0;
   for (const Json& want : reference().at("pairs")) {
     const PairRun r = run_pair(session(), visited);
-    EXPECT_TRUE(close("s8", test::thinned(r.trace.before.s8, 211), floats(want["features"]["8"]), kVision));
-    EXPECT_TRUE(close("s16", test::thinned(r.trace.before.s16, 211), floats(want["features"]["16"]), kVision));
-    EXPECT_TRUE(close("s32", test::thinned(r.trace.before.s32, 211), floats(want["features"]["32"]), kVision));
+    EXPECT_TRUE(close("s8", test::thinned(r.trace.before.strides.s8, 211), floats(want["features"]["8"]), kVision));
+    EXPECT_TRUE(close("s16", test::thinned(r.trace.before.strides.s16, 211), floats(want["features"]["16"]), kVision));
+    EXPECT_TRUE(close("s32", test::thinned(r.trace.before.strides.s32, 211), floats(want["features"]["32"]), kVision));
     EXPECT_TRUE(close("map", test::thinned(r.answer.map, 5), floats(want["map"]), kFusion));
     EXPECT_NEAR(r.answer.flag, want["flag"].get<double>(), 1e-4);
     EXPECT_TRUE(close("concepts", r.answer.concepts, floats(want["concepts"]), kFusion));

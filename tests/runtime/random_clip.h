@@ -76,16 +76,14 @@ struct FullSizeClip {
   SafeTensors golden;
   std::int64_t images;
 
-  std::vector<float> values(const char* name) const {
-    return golden.floats(name, golden.tensors().at(name).shape);
-  }
+  std::vector<float> values(const char* name) const { return golden.floats(name, golden.tensors().at(name).shape); }
 };
 
 }  // namespace cp::test
 
 // Defines `variable`, a FullSizeClip.
-#define CP_SKIP_WITHOUT_CLIP(variable)                                                                             \
-  if (!std::getenv("CP_CLIP_DIR") || !std::getenv("CP_CLIP_GOLDEN"))                                               \
-    GTEST_SKIP() << "no CLIP folder to compare with (set CP_CLIP_DIR and CP_CLIP_GOLDEN, see clip_transformers.py)"; \
+#define CP_SKIP_WITHOUT_CLIP(variable)                                                                                \
+  if (!std::getenv("CP_CLIP_DIR") || !std::getenv("CP_CLIP_GOLDEN"))                                                  \
+    GTEST_SKIP() << "no CLIP folder to compare with (set CP_CLIP_DIR and CP_CLIP_GOLDEN, see clip_transformers.py)";  \
   ::cp::test::FullSizeClip variable{std::getenv("CP_CLIP_DIR"), SafeTensors::open(std::getenv("CP_CLIP_GOLDEN")), 0}; \
   variable.images = variable.golden.tensors().at("pixel_values").shape.at(0)

@@ -1,0 +1,107 @@
+#include "runtime/assemble.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "core/file.h"
+#include "core/new_folder.h"
+#include "formats/language_weights.h"
+#include "runtime/action_head.h"
+#include "runtime/model_parts.h"
+#include "runtime/preprocessor_config.h"
+#include "text/chat_template.h"
+#include "text/template.h"
+
+namespace cp {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMaxPart = std::uint64_t{64} << 30;
+
+std::string vision_kind(const fs::path& folder) {
+  const fs::path config = folder / "config.json";
+  const std::string type =
+      json_string(read_json(config, ErrorKind::model), "model_type", config.string(), ErrorKind::model);
+  return type == "efficientnet_lite" ? type : "clip_vit";  // what is neither, its reader refuses by name
+}
+
+// Root mean square of the embedding's values.
+double embedding_scale(const LanguageConfig& config, const SafeTensors& file) {
+  double sum = 0;
+  const std::vector<float> values = weight_floats(file, "model.embed_tokens", config.vocab_size, config.hidden_size);
+  for (const float v : values) sum += static_cast<double>(v) * v;
+  return std::sqrt(sum / static_cast<double>(values.size()));
+}
+
+// Copies what a model reads: *.json, *.jinja and *.safetensors.
+void copy_part(const fs::path& from, const fs::path& to) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+    const fs::path extension = entry.path().extension();
+    if (entry.is_regular_file() && (extension == ".json" || extension == ".jinja" || extension == ".safetensors"))
+      write_file_durable(to / entry.path().filename(), read_file(entry.path(), kMaxPart, ErrorKind::model));
+  }
+}
+
+// The part's path in changepilot.json: inside the model, or the absolute one of the user's folder.
+std::string place_part(const AssembleOptions& options, const std::string& from, const fs::path& model,
+                       const std::string& name) {
+  if (options.reference) return fs::canonical(from).string();
+  copy_part(from, model / name);
+  return name;
+}
+
+ModelManifest make_manifest(const AssembleOptions& options, const VisionEncoder& vision, const std::string& kind) {
+  ModelManifest m;
+  m.name = options.name;
+  m.vision.kind = kind;
+  m.fusion.kind = options.fusion;
+  m.fusion.strides.clear();
+  m.fusion.token_strides.clear();
+  m.fusion.width = options.width;
+  m.fusion.map_size = options.fusion == "patch" ? PairFusion::kMapSide : 0;
+  m.fusion.grid = options.fusion == "patch" ? vision.grid() : 1;
+  m.default_instruction["en"] = instruction_templates("en").front();
+  m.no_change_caption["en"] = "the scene is the same as before";
+  m.no_change_caption["zh"] = "场景与之前相同";
+  m.head.condition = options.condition;
+  m.head.snap_sigma = 0;
+  m.training = Json{{"trained", false}, {"seed", options.seed}};
+  return m;
+}
+
+}  // namespace
+
+void assemble_model(const AssembleOptions& given, const fs::path& out) {
+  AssembleOptions options = given;
+  if (options.name.empty()) options.name = fs::absolute(out).lexically_normal().filename().string();
+  const std::string kind = vision_kind(options.vision);
+  const VisionEncoder vision = VisionEncoder::load(options.vision, kind);
+  read_preprocess(fs::path(options.vision) / "preprocessor_config.json");
+  const LanguageConfig language = read_language_config(fs::path(options.language) / "config.json");
+  const SafeTensors weights = SafeTensors::open(options.language);
+  check_language_weights(language, weights);
+  if (!options.adapter.empty()) read_adapter(options.adapter, language_linears(language));
+
+  ModelManifest manifest = make_manifest(options, vision, kind);
+  manifest.template_name =
+      options.template_name.empty() ? read_chat_template(options.language).name : options.template_name;
+  check_supported(manifest, "model new");
+  NewFolder folder(out);
+  manifest.vision.path = place_part(options, options.vision, folder.path(), "vision");
+  manifest.language.path = place_part(options, options.language, folder.path(), "language");
+  if (!options.adapter.empty())
+    manifest.language.adapter = place_part(options, options.adapter, folder.path(), "adapter");
+  const PairFusion::Shape shape = pair_fusion_shape(manifest, vision, language.hidden_size);
+  write_safetensors(folder.path() / manifest.fusion.file,
+                    PairFusion::parameters(shape, embedding_scale(language, weights)).initial(options.seed));
+  write_safetensors(folder.path() / manifest.head.file,
+                    ActionHead::parameters(options.condition, language.hidden_size).initial(options.seed));
+  fill_hashes(folder.path(), manifest);
+  write_manifest(folder.path(), manifest);
+  folder.publish();
+}
+
+}  // namespace cp

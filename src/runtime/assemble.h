@@ -1,0 +1,44 @@
+#pragma once
+// In:  a vision folder and a language folder in Hugging Face's form, perhaps a PEFT adapter, and the switches.
+// Out: a model folder (docs/files.md) whose fusion and action head stand at their start values, ready to be trained.
+// Not here: training (learn/), quantisation (formats/quantize_folder.h).
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "core/options.h"
+
+namespace cp {
+
+struct AssembleOptions {
+  std::string vision, language;   // folders
+  std::string adapter;            // folder; empty: none
+  std::string fusion = "concat";  // patch, concat or subtract
+  std::string condition = "last_token";
+  std::string template_name;  // empty: by the language folder's chat template
+  std::string name;           // empty: the name of the folder that is made
+  int width = 512;
+  bool reference = false;
+  std::uint64_t seed = 0;
+
+  template <class V>
+  void fields(V&& v) {
+    v("vision", vision, "folder of a CLIP model or of an EfficientNet-Lite0");
+    v("language", language, "folder of a language model of Qwen2 or Llama architecture");
+    v("adapter", adapter, "folder of a PEFT LoRA adapter for it");
+    v("fusion", fusion, "patch, concat or subtract");
+    v("condition", condition, "condition of the action head: last_token or visual_attention");
+    v("template", template_name, "template of the prompt; empty: the language folder's");
+    v("name", name, "name of the model; empty: that of the folder");
+    v("width", width, "channels of the fusion");
+    v("reference", reference, "refer to the folders by absolute path and sha256 instead of copying them");
+    v("seed", seed, "seed of the fusion's and the head's start values");
+  }
+};
+
+// Every part is read and checked first. `out` must not exist; it is written under another name and renamed when it is
+// complete. Throws UserError(usage, model, write).
+void assemble_model(const AssembleOptions& options, const std::filesystem::path& out);
+
+}  // namespace cp

@@ -1,0 +1,42 @@
+#pragma once
+// In:  the vision folder of a model, of either kind.
+// Out: features of a prepared image, in the form that the fusion wants.
+// Not here: the encoders themselves (efficientnet_lite.h, clip_vit.h), preparing images (image/preprocess.h).
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "runtime/clip_vit.h"
+#include "runtime/efficientnet_lite.h"
+
+namespace cp {
+
+struct VisionFeatures {
+  EfficientNetLite::Features strides;  // efficientnet_lite only
+  std::vector<float> pooled;           // (P) one vector of the whole image
+  std::vector<float> patches;          // (G G W) clip_vit only
+};
+
+class VisionEncoder {
+ public:
+  // `kind` as in changepilot.json: "efficientnet_lite" or "clip_vit". Throws UserError(model).
+  static VisionEncoder load(const std::filesystem::path& folder, const std::string& kind);
+
+  // chw (3 S S). `pooled` is CLIP's projection, or the mean of EfficientNet's stride 32 over the image.
+  VisionFeatures forward(std::span<const float> chw) const;
+
+  int size() const;          // S, px
+  int pooled_width() const;  // P
+  int grid() const;          // G; 0: no patches
+  int patch_width() const;   // W; 0: no patches
+
+ private:
+  explicit VisionEncoder(std::variant<EfficientNetLite, ClipVit> encoder) : encoder_(std::move(encoder)) {}
+
+  std::variant<EfficientNetLite, ClipVit> encoder_;
+};
+
+}  // namespace cp
