@@ -62,8 +62,7 @@ ClipOut ClipNet::forward(const at::Tensor& images) const {
   const at::Tensor first = params[embeddings + "class_embedding"].expand({images.size(0), 1, config_.hidden_size});
   at::Tensor x = at::cat({first, patches}, 1) + params[embeddings + "position_embedding.weight"];
   x = params.layer_norm(x, "vision_model.pre_layrnorm", config_.layer_norm_eps);
-  for (int i = 0; i < config_.num_hidden_layers; ++i)
-    x = layer(fmt::format("vision_model.encoder.layers.{}.", i), x);
+  for (int i = 0; i < config_.num_hidden_layers; ++i) x = layer(fmt::format("vision_model.encoder.layers.{}.", i), x);
   const at::Tensor token = params.layer_norm(x.select(1, 0), "vision_model.post_layernorm", config_.layer_norm_eps);
   return {params.linear(token, "visual_projection"), x.slice(1, 1)};
 }

@@ -8,13 +8,14 @@ namespace cp {
 
 LoraSet::LoraSet(const LoraConfig& config, const std::vector<LinearShape>& base, std::uint64_t seed)
     : params(seed), config_(config) {
+  Parameters weights;
   for (const LinearShape& target : lora_targets(base, config)) {
     const int rank = lora_rank(config, target.name);
-    params.add_uniform(lora_tensor_name(target.name, 'A'), {rank, target.in},
-                       1 / std::sqrt(static_cast<double>(target.in)));
-    params.add_constant(lora_tensor_name(target.name, 'B'), {target.out, rank}, 0.0);
+    weights.uniform(lora_tensor_name(target.name, 'A'), {rank, target.in}, 1 / std::sqrt(static_cast<double>(target.in)));
+    weights.constant(lora_tensor_name(target.name, 'B'), {target.out, rank}, 0.0);
     scales_[target.name] = lora_scale(config, target.name);
   }
+  params.add(weights);
 }
 
 at::Tensor LoraSet::delta(const at::Tensor& x, const std::string& module, bool training) const {

@@ -32,7 +32,7 @@ Both run_both(const Session& session, const NanoModel& model, const Image& befor
   AnswerOptions options;
   options.seed = seed;
   both.answer = session.answer(before, after, options, &both.trace);
-  both.engine = answer_by_training_engine(model, both.trace.before, both.trace.after, seed);
+  both.engine = answer_by_training_engine(model, both.trace.before.strides, both.trace.after.strides, seed);
   return both;
 }
 
