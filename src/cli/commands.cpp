@@ -2,6 +2,7 @@
 
 #include "cli/dataset.h"
 #include "cli/infer.h"
+#include "cli/model.h"
 #include "cli/synth.h"
 #include "cli/tokenizer.h"
 #include "cli/validate.h"
@@ -13,6 +14,7 @@ std::span<const Command> commands() {
   static const std::vector<Command> table = {
       {"infer", "answers on one pair of images: caption, action, region, picture", run_infer},
       {"dataset", "checks, builds and converts data sets in LEVIR-CC layout", run_dataset},
+      {"model", "assembles, checks, quantises and tries models", run_model},
       {"synth", "makes a data set of synthetic scene pairs", run_synth},
       {"tokenizer", "trains a vocabulary, shows how a text is cut into tokens", run_tokenizer},
       {"validate", "scores a model on a split of a data set", run_validate},

@@ -17,12 +17,11 @@ namespace {
 
 // The stages in the order in which they run; times_ms has them as keys.
 constexpr const char* kStages[] = {"preprocess", "vision", "fusion", "language", "head"};
-constexpr std::size_t kChangesShown = 5;
+constexpr std::size_t kChangesShown = 5, kCaptionsShown = 3;
 
 struct InferOptions {
-  std::string before, after, instruction, model, checkpoint, out;
-  int num_samples = 0;
-  std::uint64_t seed = 0;
+  std::string before, after, model, checkpoint, out;
+  AnswerOptions answer;
   bool json = false;
 };
 
@@ -30,11 +29,17 @@ bool parse_infer(const std::vector<std::string>& args, InferOptions& o) {
   CommandLine line("infer", "Says what changed between two images of one place, and where to look.");
   line.option("image_before", o.before, "image before: PNG, JPEG or TIFF", CommandLine::Need::required);
   line.option("image_after", o.after, "image after, of the same size", CommandLine::Need::required);
-  line.option("instruction", o.instruction, "what to do, in English or Chinese; the model's own if empty");
+  line.option("instruction", o.answer.instruction, "what to do, in English or Chinese; the model's own if empty");
   line.option("model", o.model, "model folder; models/nano if empty");
   line.option("checkpoint", o.checkpoint, "checkpoint or run folder to take the model from (instead of --model)");
-  line.option("num_samples", o.num_samples, "samples that the action head draws; 0: the model's own number");
-  line.option("seed", o.seed, "seed of the samples");
+  line.option("num_samples", o.answer.num_samples, "samples that the action head draws; 0: the model's own number");
+  line.option("seed", o.answer.seed, "seed of the samples, and of captions that are drawn");
+  line.option("beams", o.answer.beams, "captions that are searched for; 0: the model's own number, 1: greedy");
+  line.option("max_new_tokens", o.answer.max_new_tokens, "tokens of a caption at most; 0: the model's own number");
+  line.option("temperature", o.answer.temperature, "above 0: draw the captions instead of searching for them");
+  line.option("top_k", o.answer.top_k, "draw among the k most likely tokens; 0: all");
+  line.option("top_p", o.answer.top_p, "draw among the most likely tokens that hold this share; 1: all");
+  line.option("repetition_penalty", o.answer.repetition_penalty, "above 1: say again less often");
   line.option("out", o.out, "PNG file to draw the answer into");
   line.flag("json", o.json, "print JSON");
   line.epilogue("Example:\n  changepilot infer --image-before A.png --image-after B.png --out overlay.png");
@@ -87,6 +92,8 @@ OrderedJson answer_json(const Answer& answer) {
 std::string answer_text(const Answer& answer, int width, int height) {
   const Answer::Action& action = answer.action;
   std::string text = fmt::format("caption  {}\n", answer.caption);
+  for (std::size_t i = 1; i < std::min(kCaptionsShown, answer.captions.size()); ++i)
+    text += fmt::format("{:<8} {}. {}\n", i == 1 ? "also" : "", i + 1, answer.captions[i].text);
   text += fmt::format(
       "action   (x, y, a) = ({:.3f}, {:.3f}, {})  {}, P(a = 1) = {:.3f}\n", action.x, action.y, action.a,
       action.a == 1 ? fmt::format("zoom and capture at pixel ({:.0f}, {:.0f})", action.x * width, action.y * height)
@@ -123,9 +130,7 @@ int run_infer(const std::vector<std::string>& args) {
                     fmt::format("is {} px, but {} is {} px.", size_text(after), o.before, size_text(before)),
                     "Both images must show the same ground at the same size; crop or resample one.");
   const Session session = Session::open(chosen_model_folder(o.model, o.checkpoint));
-  const Answer answer = session.answer(
-      before, after,
-      {.instruction = o.instruction, .num_samples = o.num_samples, .seed = o.seed, .beams = 0, .max_new_tokens = 0});
+  const Answer answer = session.answer(before, after, o.answer);
   if (!o.out.empty()) write_png(o.out, draw_overlay(before, after, answer));
   if (o.json) {
     fmt::print("{}\n", answer_json(answer).dump(2, ' ', false, OrderedJson::error_handler_t::replace));

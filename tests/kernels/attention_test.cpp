@@ -19,7 +19,9 @@ struct Case {
 std::vector<float> plainly(const Case& c, const std::vector<float>& q, const std::vector<float>& k,
                            const std::vector<float>& v, double scale) {
   std::vector<float> out(c.size());
-  const auto at = [&](int t, int head, int i) { return static_cast<std::size_t>((t * c.heads + head) * c.head_dim + i); };
+  const auto at = [&](int t, int head, int i) {
+    return static_cast<std::size_t>((t * c.heads + head) * c.head_dim + i);
+  };
   for (int head = 0; head < c.heads; ++head)
     for (int t = 0; t < c.length; ++t) {
       std::vector<double> weight(static_cast<std::size_t>(c.length));
@@ -41,7 +43,8 @@ std::vector<float> plainly(const Case& c, const std::vector<float>& q, const std
 TEST(FullAttention, EqualsTheFormulaOnBothPaths) {
   int visited = 0;
   for (const Case c : {Case{1, 1, 1}, Case{5, 2, 8}, Case{50, 3, 16}, Case{17, 4, 10}, Case{33, 2, 64}}) {
-    const std::vector<float> q = test::normals(c.size(), 1), k = test::normals(c.size(), 2), v = test::normals(c.size(), 3);
+    const std::vector<float> q = test::normals(c.size(), 1), k = test::normals(c.size(), 2),
+                             v = test::normals(c.size(), 3);
     const auto [scalar, fast] = test::scalar_and_simd([&] {
       std::vector<float> out(c.size());
       full_attention(q, k, v, c.heads, c.head_dim, out);
