@@ -11,7 +11,8 @@ LoraSet::LoraSet(const LoraConfig& config, const std::vector<LinearShape>& base,
   Parameters weights;
   for (const LinearShape& target : lora_targets(base, config)) {
     const int rank = lora_rank(config, target.name);
-    weights.uniform(lora_tensor_name(target.name, 'A'), {rank, target.in}, 1 / std::sqrt(static_cast<double>(target.in)));
+    weights.uniform(lora_tensor_name(target.name, 'A'), {rank, target.in},
+                    1 / std::sqrt(static_cast<double>(target.in)));
     weights.constant(lora_tensor_name(target.name, 'B'), {target.out, rank}, 0.0);
     scales_[target.name] = lora_scale(config, target.name);
   }
