@@ -66,8 +66,7 @@ float quantize_block(std::span<const float> w, std::size_t first, std::vector<st
   return whole ? most : floored;
 }
 
-// ---- Second level
-// ----------------------------------------------------------------------------------------------------
+// ---- Second level ---------------------------------------------------------------------------------------------------
 
 // The signed dynamic map (Dettmers, "8-bit approximations for parallelism", 2015): for each of seven powers of ten the
 // midpoints of 1, 2, 4 ... 64 equal parts of [0.1, 1], with both signs; 0; and 1. torch's linspace counts from both

@@ -44,8 +44,7 @@ Nf4Weight quantize_nf4(std::span<const float> w, int rows, int cols, bool double
 // out (rows cols): map[code] * scale in float32, rounded to the recorded dtype.
 void dequantize_nf4(const Nf4Weight& weight, std::span<float> out);
 
-// ---- Files: `prefix` names a layer ("model.layers.0.mlp.up_proj"), whose tensors begin with "prefix.weight"
-// ----------
+// ---- Files: `prefix` names a layer ("model.layers.0.mlp.up_proj"), whose tensors begin with "prefix.weight" ---------
 
 // Whether the layer's weight is packed, in whatever state: an integer tensor, or one with bitsandbytes' companions.
 bool is_nf4(const SafeTensors& file, const std::string& prefix);

@@ -205,8 +205,7 @@ TEST(MalformedNf4, ScalesAndMapsThatAreNoNumbersAreRefused) {
   EXPECT_TRUE(throws_user_error([&] { read(tensors); }, ErrorKind::model, {"overflows"}));
 }
 
-// ---- int8
-// ------------------------------------------------------------------------------------------------------------
+// ---- int8 -----------------------------------------------------------------------------------------------------------
 
 TEST(MalformedInt8, IsRefusedByName) {
   std::vector<TensorToWrite> good;

@@ -210,8 +210,7 @@ TEST(Nf4, WeightsThatAreNoNumbersAreRefused) {
   EXPECT_THROW(quantize_nf4(w, 2, 65, true, DType::i8), BugError);
 }
 
-// ---- Files
-// -----------------------------------------------------------------------------------------------------------
+// ---- Files ----------------------------------------------------------------------------------------------------------
 
 std::vector<TensorToWrite> two_layers(bool twice) {
   std::vector<TensorToWrite> out;
