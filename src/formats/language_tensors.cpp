@@ -23,4 +23,8 @@ std::vector<LinearShape> language_linears(const LanguageConfig& config) {
   return linears;
 }
 
+bool has_bias(const LanguageConfig& config, const std::string& linear) {
+  return config.qkv_bias() && (linear.ends_with("q_proj") || linear.ends_with("k_proj") || linear.ends_with("v_proj"));
+}
+
 }  // namespace cp

@@ -19,5 +19,7 @@ struct LinearShape {
 
 // q, k, v, o, gate, up and down of each layer, in this order, layer by layer. Not lm_head.
 std::vector<LinearShape> language_linears(const LanguageConfig& config);
+// Whether this linear module has a bias: q, k and v of Qwen2.
+bool has_bias(const LanguageConfig& config, const std::string& linear);
 
 }  // namespace cp

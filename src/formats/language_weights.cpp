@@ -59,9 +59,7 @@ void check_language_weights(const LanguageConfig& c, const SafeTensors& file) {
     want_weight(file, kHead, c.vocab_size, c.hidden_size, expected);
   for (const LinearShape& linear : language_linears(c)) {
     want_weight(file, linear.name, static_cast<int>(linear.out), static_cast<int>(linear.in), expected);
-    const bool qkv =
-        linear.name.ends_with("q_proj") || linear.name.ends_with("k_proj") || linear.name.ends_with("v_proj");
-    if (qkv && c.qkv_bias()) expected.want(linear.name + ".bias", {linear.out});
+    if (has_bias(c, linear.name)) expected.want(linear.name + ".bias", {linear.out});
   }
   for (int i = 0; i < c.num_hidden_layers; ++i)
     for (const char* norm : {"input_layernorm", "post_attention_layernorm"})

@@ -55,4 +55,26 @@ void nf4_gemm(std::span<const float> a, int m, const Nf4Matrix& w, std::span<con
   }
 }
 
+void nf4_unpack(const Nf4Matrix& w, int first, int count, std::span<float> out) {
+  CP_CHECK(first >= 0 && count >= 0 && first + count <= w.out && out.size() == area(count, w.in),
+           "nf4_unpack: no such rows");
+  if (w.in % Nf4Matrix::kBlock != 0) {
+    for (int r = 0; r < count; ++r) unpack_row(w, first + r, out.data() + area(r, w.in), 1);
+    return;
+  }
+  float pairs[256][2];  // what a byte of codes stands for
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    pairs[byte][0] = w.map[byte >> 4];
+    pairs[byte][1] = w.map[byte & 15u];
+  }
+  const std::uint8_t* code = w.codes.data() + area(first, w.in) / 2;
+  const float* scale = w.scales.data() + area(first, w.in) / Nf4Matrix::kBlock;
+  for (float* to = out.data(); to < out.data() + out.size();
+       to += Nf4Matrix::kBlock, ++scale, code += Nf4Matrix::kBlock / 2)
+    for (int i = 0; i < Nf4Matrix::kBlock / 2; ++i) {
+      to[2 * i] = pairs[code[i]][0] * *scale;
+      to[2 * i + 1] = pairs[code[i]][1] * *scale;
+    }
+}
+
 }  // namespace cp

@@ -25,4 +25,7 @@ struct Nf4Matrix {
 // float32 columns, and the result is then equal to the bit to gemm() with the unpacked W.
 void nf4_gemm(std::span<const float> a, int m, const Nf4Matrix& w, std::span<const float> bias, std::span<float> c);
 
+// Rows first .. first + count - 1 of W, unpacked: out (count K).
+void nf4_unpack(const Nf4Matrix& w, int first, int count, std::span<float> out);
+
 }  // namespace cp
