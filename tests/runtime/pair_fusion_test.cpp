@@ -99,12 +99,14 @@ TEST(DensityMap, ItsRegionHoldsTheSamples) {
   EXPECT_LT(region.share, 0.05);
   int inside = 0;
   for (std::size_t i = 0; i < samples.size(); i += 3) {
-    const int column = static_cast<int>((samples[i] + 1) / 2 * 64), row = static_cast<int>((samples[i + 1] + 1) / 2 * 64);
+    const int column = static_cast<int>((samples[i] + 1) / 2 * 64),
+              row = static_cast<int>((samples[i + 1] + 1) / 2 * 64);
     inside += std::find(region.cells.begin(), region.cells.end(), row * 64 + column) != region.cells.end();
   }
   EXPECT_GE(inside, 54);  // of 64; the region holds 90 % of the smoothed mass
   // The border belongs to the last cell.
-  EXPECT_EQ(density_map(std::vector<float>{1, 1, 1}, 8).back(), density_map(std::vector<float>{0.99f, 0.99f, 1}, 8).back());
+  EXPECT_EQ(density_map(std::vector<float>{1, 1, 1}, 8).back(),
+            density_map(std::vector<float>{0.99f, 0.99f, 1}, 8).back());
 }
 
 }  // namespace
