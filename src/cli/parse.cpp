@@ -10,6 +10,7 @@ namespace cp {
 namespace {
 
 constexpr const char* kCommandLine = "command line";
+constexpr const char* kNoMoreFlags = "--";  // what follows is no flag, whatever it looks like
 
 std::string dashed(std::string name) {
   std::replace(name.begin(), name.end(), '_', '-');
@@ -124,7 +125,7 @@ UserError CommandLine::unknown_argument(const std::string& argument) const {
   for (const OptionSet* set : {&flags_, &settings_})
     for (const Option& option : set->options()) names.push_back(dashed(option.name));
   const std::string flag = argument.substr(0, argument.find('='));
-  const std::string near = nearest(flag.substr(flag.find_first_not_of('-')), names);
+  const std::string near = nearest(flag.substr(std::min(flag.find_first_not_of('-'), flag.size())), names);
   return usage_error(fmt::format("unknown option \"{}\".", flag),
                      near.empty() ? "" : fmt::format("Did you mean --{}?", near));
 }
@@ -132,9 +133,11 @@ UserError CommandLine::unknown_argument(const std::string& argument) const {
 bool CommandLine::parse(const std::vector<std::string>& args) {
   Parser parser(*this);
   try {
-    std::vector<std::string> reversed;  // CLI11 takes the arguments from the back
-    for (auto argument = args.rbegin(); argument != args.rend(); ++argument) reversed.push_back(dashed_flag(*argument));
-    parser.app.parse(std::move(reversed));
+    std::vector<std::string> given = args;
+    std::for_each(given.begin(), std::find(given.begin(), given.end(), kNoMoreFlags),
+                  [](std::string& argument) { argument = dashed_flag(argument); });
+    std::reverse(given.begin(), given.end());  // CLI11 takes the arguments from the back
+    parser.app.parse(std::move(given));
   } catch (const CLI::CallForHelp&) {
     std::fputs(parser.app.help().c_str(), stdout);
     return false;
@@ -146,7 +149,9 @@ bool CommandLine::parse(const std::vector<std::string>& args) {
     throw usage_error(
         fmt::format("{}: a switch takes no value but true or false.", given != args.end() ? *given : "?"));
   }
-  const std::vector<std::string> extras = parser.app.remaining();
+  std::vector<std::string> extras = parser.app.remaining();
+  const auto mark = std::find(extras.begin(), extras.end(), kNoMoreFlags);  // CLI11 2.1 counts the mark itself
+  if (mark != extras.end()) extras.erase(mark);
   const auto flag =
       std::find_if(extras.begin(), extras.end(), [](const std::string& text) { return text.starts_with("-"); });
   if (!extras.empty()) throw unknown_argument(flag != extras.end() ? *flag : extras.front());

@@ -88,6 +88,21 @@ TEST_F(Parse, PositionalsThenRest) {
       throws_user_error([&] { other.parse({}); }, ErrorKind::usage, {"DIR is missing", "dataset check --help"}));
 }
 
+TEST_F(Parse, NothingIsAFlagAfterTwoDashes) {
+  CommandLine other("tokenizer encode", "Encodes.");
+  other.flag("json", json, "print JSON");
+  other.rest("text", overrides, "the text");
+  EXPECT_TRUE(other.parse({"--json", "--", "--a_b", "-x", "--", "y"}));
+  EXPECT_TRUE(json);
+  EXPECT_THAT(overrides, ::testing::ElementsAre("--a_b", "-x", "--", "y"));
+  EXPECT_TRUE(other.parse({"--", "--json"}));
+  EXPECT_THAT(overrides, ::testing::ElementsAre("--json"));
+  EXPECT_TRUE(other.parse({"z", "--"}));
+  EXPECT_THAT(overrides, ::testing::ElementsAre("z"));
+  EXPECT_TRUE(refuses({"--image-before", "A", "--", "---"}, {"unknown option \"---\""}));
+  EXPECT_TRUE(line.parse({"--image-before", "A", "--"}));
+}
+
 TEST_F(Parse, OptionalPositionalKeepsItsDefault) {
   CommandLine other("x", "X.");
   dir = "here";
