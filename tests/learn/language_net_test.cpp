@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iostream>
 
+#include <fmt/format.h>
+
 #include "formats/int8_rows.h"
 #include "formats/nf4.h"
 #include "runtime/language_model.h"
@@ -141,7 +143,7 @@ TEST(LanguageNet, QuantisedAndAdaptedEqualsTheRuntime) {
 }
 
 TEST(LanguageNet, FullSizeEqualsTransformers) {
-  CP_SKIP_WITHOUT_LANGUAGE(full);
+  CP_SKIP_WITHOUT_LANGUAGE(full, "CP_LANGUAGE");
   at::NoGradGuard no_grad;
   LanguageNet net(read_language_config(full.folder / "config.json"), 0, 0);
   net.load(SafeTensors::open(full.folder));
@@ -152,6 +154,32 @@ TEST(LanguageNet, FullSizeEqualsTransformers) {
       to_floats(logits),
       full.golden.floats("logits.float32", {static_cast<std::int64_t>(ids.size()), net.config().vocab_size}));
   std::cout << "logits against float32 " << error << "\n";
+  EXPECT_LT(error, 1e-4);
+}
+
+// Real weights (smollm2_continue.py), token by token with a cache; and the logits after each prompt.
+TEST(LanguageNet, ContinuesTextsAsTransformersDoes) {
+  CP_SKIP_WITHOUT_LANGUAGE(full, "CP_SMOLLM2");
+  at::NoGradGuard no_grad;
+  LanguageNet net(read_language_config(full.folder / "config.json"), 0, 0);
+  net.load(SafeTensors::open(full.folder));
+  double error = 0;
+  for (int i = 0; i < test::kContinuedPrompts; ++i) {
+    const std::vector<int> want = full.ints(fmt::format("continuation.{}", i));
+    std::vector<int> next = full.ints(fmt::format("ids.{}", i)), got;
+    KeyValues cache;
+    while (got.size() < want.size()) {
+      const at::Tensor hidden = net.forward(net.embed(at::tensor(next, at::kLong).unsqueeze(0)), cache, false);
+      const at::Tensor logits = net.logits(hidden.select(1, hidden.size(1) - 1));
+      if (got.empty())
+        error = std::max(error, test::relative_error(to_floats(logits), full.golden.floats(fmt::format("logits.{}", i),
+                                                                                           {net.config().vocab_size})));
+      next = {static_cast<int>(logits.argmax().item<std::int64_t>())};
+      got.push_back(next[0]);
+    }
+    EXPECT_EQ(got, want) << "prompt " << i;
+  }
+  std::cout << "logits after the prompts against float32 " << error << "\n";
   EXPECT_LT(error, 1e-4);
 }
 

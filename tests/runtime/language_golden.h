@@ -24,7 +24,7 @@ inline GoldenLanguage make_language(const Json& model) {
           SafeTensors::parse(encode_safetensors(clip_weights(model)), "golden")};
 }
 
-// A folder and what transformers makes of it (language_transformers.py --full).
+// A folder and what transformers makes of it (language_transformers.py --full, smollm2_continue.py --golden).
 struct FullSizeLanguage {
   std::filesystem::path folder;
   SafeTensors golden;
@@ -36,6 +36,8 @@ struct FullSizeLanguage {
     return {wide.begin(), wide.end()};
   }
 };
+
+inline constexpr int kContinuedPrompts = 20;  // of smollm2_continue.py
 
 // Largest |got - want| over the largest |want|.
 inline double relative_error(std::span<const float> got, std::span<const float> want) {
@@ -49,11 +51,10 @@ inline double relative_error(std::span<const float> got, std::span<const float> 
 
 }  // namespace cp::test
 
-// Defines `variable`, a FullSizeLanguage.
-#define CP_SKIP_WITHOUT_LANGUAGE(variable)                                                                 \
-  if (!std::getenv("CP_LANGUAGE_DIR") || !std::getenv("CP_LANGUAGE_GOLDEN"))                               \
-    GTEST_SKIP() << "no language folder to compare with (set CP_LANGUAGE_DIR and CP_LANGUAGE_GOLDEN, see " \
-                    "language_transformers.py)";                                                           \
-  ::cp::test::FullSizeLanguage variable {                                                                  \
-    std::getenv("CP_LANGUAGE_DIR"), SafeTensors::open(std::getenv("CP_LANGUAGE_GOLDEN"))                   \
-  }
+// Defines `variable`, a FullSizeLanguage: PREFIX_DIR and PREFIX_GOLDEN of the environment.
+#define CP_SKIP_WITHOUT_LANGUAGE(variable, prefix)                                       \
+  if (!std::getenv(prefix "_DIR") || !std::getenv(prefix "_GOLDEN"))                     \
+    GTEST_SKIP() << "no language folder to compare with (set " prefix "_DIR and " prefix \
+                    "_GOLDEN, see "                                                      \
+                    "language_transformers.py and smollm2_continue.py)";                 \
+  ::cp::test::FullSizeLanguage variable { std::getenv(prefix "_DIR"), SafeTensors::open(std::getenv(prefix "_GOLDEN")) }

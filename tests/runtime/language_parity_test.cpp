@@ -2,6 +2,8 @@
 #include <chrono>
 #include <iostream>
 
+#include <fmt/format.h>
+
 #include "language_golden.h"
 #include "runtime/beam.h"
 #include "runtime/language_model.h"
@@ -66,7 +68,7 @@ TEST(LanguageParity, AnotherConfigurationIsSeen) {
 
 // Random weights of full size: what is asked for is agreement of float32 sums, and equal greedy tokens.
 TEST(LanguageParity, FullSizeEqualsTransformers) {
-  CP_SKIP_WITHOUT_LANGUAGE(full);
+  CP_SKIP_WITHOUT_LANGUAGE(full, "CP_LANGUAGE");
   const auto start = std::chrono::steady_clock::now();
   const LanguageModel model = LanguageModel::load(full.folder);
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
@@ -80,6 +82,25 @@ TEST(LanguageParity, FullSizeEqualsTransformers) {
   EXPECT_LT(exact, 1e-4);
   EXPECT_LT(rough, 0.2);
   EXPECT_EQ(greedy(model, ids, static_cast<int>(want.size())), want);
+}
+
+// Real weights (smollm2_continue.py): the tokens that a person would read, of texts and of conversations.
+TEST(LanguageParity, ContinuesTextsAsTransformersDoes) {
+  CP_SKIP_WITHOUT_LANGUAGE(full, "CP_SMOLLM2");
+  LanguageConfig config = read_language_config(full.folder / "config.json");
+  const SafeTensors file = SafeTensors::open(full.folder);
+  const auto same_continuations = [&] {
+    const LanguageModel model = LanguageModel::load(config, file);
+    int same = 0;
+    for (int i = 0; i < test::kContinuedPrompts; ++i) {
+      const std::vector<int> want = full.ints(fmt::format("continuation.{}", i));
+      same += greedy(model, full.ints(fmt::format("ids.{}", i)), static_cast<int>(want.size())) == want;
+    }
+    return same;
+  };
+  EXPECT_EQ(same_continuations(), test::kContinuedPrompts);
+  config.rope_theta *= 1.25;
+  EXPECT_LT(same_continuations(), test::kContinuedPrompts) << "the twin: another rotary base";
 }
 
 }  // namespace
