@@ -4,8 +4,8 @@ In:  the published chat templates, each checked by SHA-256 and not committed her
      --qwen FILE    tokenizer_config.json or chat_template.jinja of Qwen/Qwen2.5-0.5B-Instruct
      --smollm FILE  the same of HuggingFaceTB/SmolLM2-135M-Instruct, or of the folder that smollm2_convert.py writes
      and the small vocabularies of tests/golden/text (text_golden.py).
-Out: tests/golden/text/chat.json; or, with --tokenizers QWEN SMOLLM FILE, the same for two tokenizer.json of your own, which
-     test_text reads when CP_CHAT_CASES names FILE.
+Out: tests/golden/text/chat.json; or, with --full FILE, the same for the tokenizer.json that stands beside each template named
+     (one of them is enough), which test_text reads when CP_CHAT_CASES names FILE.
 Not here: any code of src/text.
 
     python tests/oracle/chat_golden.py --qwen .../tokenizer_config.json --smollm .../tokenizer_config.json
@@ -70,18 +70,21 @@ def small(kind):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--qwen", type=pathlib.Path, required=True)
-    parser.add_argument("--smollm", type=pathlib.Path, required=True)
-    parser.add_argument("--tokenizers", nargs=3, type=pathlib.Path, metavar=("QWEN", "SMOLLM", "FILE"))
+    parser.add_argument("--qwen", type=pathlib.Path)
+    parser.add_argument("--smollm", type=pathlib.Path)
+    parser.add_argument("--full", type=pathlib.Path, metavar="FILE")
     arguments = parser.parse_args()
-    texts = {"qwen2.5": template(arguments.qwen, "qwen2.5"), "smollm2": template(arguments.smollm, "smollm2")}
-    out, target, count = {}, GOLDEN / "chat.json", 24
-    for i, (name, text) in enumerate(texts.items()):
-        if arguments.tokenizers:
-            path, target, count = arguments.tokenizers[i], arguments.tokenizers[2], 200
-            out[name] = {"tokenizer": str(path.resolve()), "cases": cases(name, text, Tokenizer.from_file(str(path)), count)}
+    named = {name: path for name, path in (("qwen2.5", arguments.qwen), ("smollm2", arguments.smollm)) if path}
+    if not named or len(named) < 2 and not arguments.full:
+        parser.error("name --qwen and --smollm (with --full, one of them)")
+    out, target = {}, arguments.full or GOLDEN / "chat.json"
+    for name, path in named.items():
+        text = template(path, name)
+        if arguments.full:
+            tokenizer = path.parent / "tokenizer.json"
+            out[name] = {"tokenizer": str(tokenizer.resolve()), "cases": cases(name, text, Tokenizer.from_file(str(tokenizer)), 200)}
         else:
-            out[name] = {"cases": cases(name, text, Tokenizer.from_str(json.dumps(small(name))), count)}
+            out[name] = {"cases": cases(name, text, Tokenizer.from_str(json.dumps(small(name))), 24)}
     target.write_text(json.dumps(out, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
