@@ -1,7 +1,8 @@
-// Seconds and peak memory of one LoRA optimiser step on a frozen base, by the protocol of a peer's script: embeddings of
-// B x T places, a loss on the last places of each, AdamW on the adapter. Prints one JSON line.
+// Seconds and peak memory of one LoRA optimiser step on a frozen base, by the protocol of a peer's script: embeddings
+// of B x T places, a loss on the last places of each, AdamW on the adapter. Prints one JSON line.
 //
-//   bench_qlora_step FOLDER [--batch 1] [--seq 160] [--loss-last 20] [--steps 5] [--threads 2] [--checkpoint] [--packed]
+//   bench_qlora_step FOLDER [--batch 1] [--seq 160] [--loss-last 20] [--steps 5] [--threads 2] [--checkpoint]
+//   [--packed]
 #include <ATen/Parallel.h>
 #include <sys/resource.h>
 
@@ -31,14 +32,22 @@ Settings parse(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     const auto number = [&] { return ++i < argc ? std::atoi(argv[i]) : 0; };
-    if (flag == "--batch") s.batch = number();
-    else if (flag == "--seq") s.seq = number();
-    else if (flag == "--loss-last") s.answer = number();
-    else if (flag == "--steps") s.steps = number();
-    else if (flag == "--threads") s.threads = number();
-    else if (flag == "--checkpoint") s.checkpoint = true;
-    else if (flag == "--packed") s.packed = true;
-    else s.folder = flag;
+    if (flag == "--batch")
+      s.batch = number();
+    else if (flag == "--seq")
+      s.seq = number();
+    else if (flag == "--loss-last")
+      s.answer = number();
+    else if (flag == "--steps")
+      s.steps = number();
+    else if (flag == "--threads")
+      s.threads = number();
+    else if (flag == "--checkpoint")
+      s.checkpoint = true;
+    else if (flag == "--packed")
+      s.packed = true;
+    else
+      s.folder = flag;
   }
   return s;
 }
@@ -71,7 +80,8 @@ class Bench {
     optimiser_.zero_grad();
     at::Tensor hidden;
     if (s_.packed) {
-      hidden = net_.forward_packed(x.view({1, -1, x.size(2)}), std::vector<std::int64_t>(static_cast<std::size_t>(s_.batch), s_.seq), true);
+      hidden = net_.forward_packed(x.view({1, -1, x.size(2)}),
+                                   std::vector<std::int64_t>(static_cast<std::size_t>(s_.batch), s_.seq), true);
     } else {
       KeyValues cache;
       hidden = net_.forward(x, cache, true);
@@ -114,8 +124,10 @@ int run(int argc, char** argv) {
   double load = 0;
   if (getloadavg(&load, 1) != 1) load = -1;
   std::printf(
-      "{\"script\": \"bench_qlora_step\", \"batch\": %ld, \"seq\": %ld, \"loss_last\": %ld, \"threads\": %d, \"checkpoint\": %s, "
-      "\"packed\": %s, \"step_s_median\": %.4f, \"step_s_min\": %.4f, \"cpu_s_median\": %.4f, \"peak_rss_mib\": %ld, \"loss\": "
+      "{\"script\": \"bench_qlora_step\", \"batch\": %ld, \"seq\": %ld, \"loss_last\": %ld, \"threads\": %d, "
+      "\"checkpoint\": %s, "
+      "\"packed\": %s, \"step_s_median\": %.4f, \"step_s_min\": %.4f, \"cpu_s_median\": %.4f, \"peak_rss_mib\": %ld, "
+      "\"loss\": "
       "%.4f, \"load_avg_1m\": %.2f}\n",
       s.batch, s.seq, s.answer, s.threads, s.checkpoint ? "true" : "false", s.packed ? "true" : "false", median(wall),
       *std::min_element(wall.begin(), wall.end()), median(cpu), usage.ru_maxrss / 1024, loss, load);

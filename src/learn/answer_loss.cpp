@@ -39,7 +39,8 @@ class AnswerLoss : public torch::autograd::Function<AnswerLoss> {
     for (std::int64_t first = 0; first < rows; first += chunk) {
       const std::int64_t end = std::min(rows, first + chunk);
       const at::Tensor x = hidden.slice(0, first, end).contiguous();
-      at::Tensor logits = at::empty({end - first, head.out()}, x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+      at::Tensor logits =
+          at::empty({end - first, head.out()}, x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
       at::Tensor dx = gradient.slice(0, first, end);
       each_slice(head, x.scalar_type(), [&](std::int64_t row, const at::Tensor& w) {
         logits.slice(1, row, row + w.size(0)).copy_(at::linear(x, w));
@@ -63,8 +64,9 @@ class AnswerLoss : public torch::autograd::Function<AnswerLoss> {
 
 at::Tensor answer_loss(const at::Tensor& hidden, const at::Tensor& labels, const FrozenLinear& head,
                        double label_smoothing, std::int64_t chunk) {
-  CP_CHECK(hidden.dim() == 2 && labels.dim() == 1 && hidden.size(0) == labels.size(0) && hidden.size(0) > 0 && chunk > 0,
-           "answer_loss: hidden is not R x D, or labels are not R");
+  CP_CHECK(
+      hidden.dim() == 2 && labels.dim() == 1 && hidden.size(0) == labels.size(0) && hidden.size(0) > 0 && chunk > 0,
+      "answer_loss: hidden is not R x D, or labels are not R");
   return AnswerLoss::apply(hidden, labels, head, label_smoothing, chunk);
 }
 

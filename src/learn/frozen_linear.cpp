@@ -58,9 +58,8 @@ at::Tensor FrozenLinear::Stored::unpacked(std::int64_t first, std::int64_t count
   if (const auto* dense = std::get_if<at::Tensor>(&weight)) return dense->slice(0, first, first + count).to(at::kFloat);
   at::Tensor rows = at::empty({count, in}, at::kFloat);
   float* to = rows.data_ptr<float>();
-  at::parallel_for(0, count, kRowsAtOnce, [&](std::int64_t begin, std::int64_t end) {
-    unpack(first + begin, end - begin, to + begin * in);
-  });
+  at::parallel_for(0, count, kRowsAtOnce,
+                   [&](std::int64_t begin, std::int64_t end) { unpack(first + begin, end - begin, to + begin * in); });
   return rows;
 }
 

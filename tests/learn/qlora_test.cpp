@@ -89,8 +89,8 @@ at::Tensor packed_loss(const LanguageNet& net, const std::vector<Sample>& all, s
   }
   const at::ScalarType dtype = net.lora->params[net.lora->params.names().front()].scalar_type();
   const at::Tensor hidden = net.forward_packed(net.embed(ids_of(all)).to(dtype), lengths, false)[0];
-  return answer_loss(hidden.index_select(0, at::tensor(places, at::kLong)), at::tensor(labels, at::kLong), net.frozen_head(),
-                     golden()["smoothing"], chunk);
+  return answer_loss(hidden.index_select(0, at::tensor(places, at::kLong)), at::tensor(labels, at::kLong),
+                     net.frozen_head(), golden()["smoothing"], chunk);
 }
 
 using Gradients = std::map<std::string, std::vector<float>>;
@@ -114,10 +114,12 @@ TEST(Qlora, TenStepsEqualTransformersAndPeft) {
       const at::Tensor loss = packed_loss(net, samples());
       EXPECT_NEAR(loss.item<double>(), step["loss"].get<double>(), 1e-5 * 6) << name << ", step " << visited;
       loss.backward();
-      if (step.contains("gradients"))
+      if (step.contains("gradients")) {
         for (const auto& [weight, want] : step["gradients"].items())
-          EXPECT_TRUE(close(name + " " + weight, to_floats(net.lora->params[weight].grad()), want.get<std::vector<float>>(),
+          EXPECT_TRUE(close(name + " " + weight, to_floats(net.lora->params[weight].grad()),
+                            want.get<std::vector<float>>(),
                             Tol::rel(1e-4, "float32 sums in another order, ten updates of Adam")));
+      }
       optimiser.step(golden()["rate"]);
       ++visited;
     }
@@ -128,7 +130,8 @@ TEST(Qlora, TenStepsEqualTransformersAndPeft) {
 TEST(Qlora, AnotherBaseIsSeen) {
   Json dense = golden()["bases"]["nf4"];
   dense["nf4"] = false;
-  EXPECT_GT(std::abs(packed_loss(make_net(dense), samples()).item<double>() - dense["steps"][0]["loss"].get<double>()), 1e-3);
+  EXPECT_GT(std::abs(packed_loss(make_net(dense), samples()).item<double>() - dense["steps"][0]["loss"].get<double>()),
+            1e-3);
 }
 
 TEST(Qlora, PackedEqualsOneByOne) {
@@ -159,8 +162,10 @@ TEST(Qlora, PackedEqualsOneByOne) {
   const at::Tensor x = net.embed(ids_of(all)).to(at::kDouble);
   const at::Tensor blended = net.forward(x, cache, false);
   const at::Tensor apart = net.forward_packed(x, {7, 4, 9}, false);
-  EXPECT_TRUE(close("first", to_floats(blended.slice(1, 0, 7)), to_floats(apart.slice(1, 0, 7)), Tol::rel(1e-5, "same")));
-  EXPECT_FALSE(close("second", to_floats(blended.slice(1, 7, 11)), to_floats(apart.slice(1, 7, 11)), Tol::rel(1e-2, "far")));
+  EXPECT_TRUE(
+      close("first", to_floats(blended.slice(1, 0, 7)), to_floats(apart.slice(1, 0, 7)), Tol::rel(1e-5, "same")));
+  EXPECT_FALSE(
+      close("second", to_floats(blended.slice(1, 7, 11)), to_floats(apart.slice(1, 7, 11)), Tol::rel(1e-2, "far")));
 }
 
 TEST(Qlora, CheckpointedLayersGiveTheSameGradientsWithDropoutToo) {
@@ -181,8 +186,10 @@ TEST(Qlora, CheckpointedLayersGiveTheSameGradientsWithDropoutToo) {
   const Gradients want = run(false), got = run(true);
   for (const auto& [name, values] : want) EXPECT_TRUE(close(name, got.at(name), values, Tol::exact())) << name;
   at::manual_seed(8);
-  EXPECT_FALSE(close("the twin: other dropout", gradients(net, net.forward_packed(net.embed(ids_of(samples())), {7, 4, 9}, true).pow(2).mean()).begin()->second,
-                     want.begin()->second, Tol::rel(1e-3, "far")));
+  EXPECT_FALSE(close(
+      "the twin: other dropout",
+      gradients(net, net.forward_packed(net.embed(ids_of(samples())), {7, 4, 9}, true).pow(2).mean()).begin()->second,
+      want.begin()->second, Tol::rel(1e-3, "far")));
 }
 
 TEST(AnswerLoss, EqualsTorchInAnyChunk) {
@@ -191,7 +198,8 @@ TEST(AnswerLoss, EqualsTorchInAnyChunk) {
   const at::Tensor labels = at::randint(0, 37, {10}, at::kLong);
   for (const double smoothing : {0.0, 0.1}) {
     at::Tensor hidden = at::randn({10, 24}, at::kDouble).requires_grad_(true);
-    const at::Tensor want = at::cross_entropy_loss(net.logits(hidden), labels, {}, at::Reduction::Mean, -100, smoothing);
+    const at::Tensor want =
+        at::cross_entropy_loss(net.logits(hidden), labels, {}, at::Reduction::Mean, -100, smoothing);
     want.backward();
     const at::Tensor gradient = hidden.grad().clone();
     for (const std::int64_t chunk : {1, 3, 10, 64}) {
