@@ -69,7 +69,7 @@ template <class T>
 
 fs::path source_dir() {
   if (const char* dir = std::getenv("CP_SOURCE_DIR")) return dir;
-  return fs::path(__FILE__).parent_path().parent_path().parent_path();
+  return CP_SOURCE_DIR;  // __FILE__ may be relative (CCACHE_BASEDIR)
 }
 
 fs::path golden(const std::string& relative) { return source_dir() / "tests" / "golden" / relative; }
