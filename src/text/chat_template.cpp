@@ -15,7 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMostTemplateBytes = 1 << 20, kMostConfigBytes = 16 << 20;
 constexpr const char* kStart = "<|im_start|>";
-constexpr const char* kEnd = "<|im_end|>";
 
 struct Known {
   const char *name, *default_system;
@@ -34,8 +33,7 @@ constexpr Known kKnown[] = {
 };
 
 const char* kOverride =
-    "Set \"template\" in changepilot.json to qwen2.5, smollm2 or chatml to use that form in spite of the file, or to "
-    "plain.";
+    "Choose a form with `changepilot model new --template NAME`: qwen2.5, smollm2, chatml or plain.";
 
 std::string without_trailing_space(const std::string& text) {
   return text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
@@ -44,6 +42,9 @@ std::string without_trailing_space(const std::string& text) {
 // The template of tokenizer_config.json.
 std::string configured_template(const fs::path& path) {
   const std::string where = path.string();
+  std::error_code ignored;
+  if (!fs::exists(path, ignored))
+    throw UserError(ErrorKind::model, where, "wanted a chat template, found no such file.", kOverride);
   const Json config = read_json(path, ErrorKind::model, kMostConfigBytes);
   if (!config.is_object() || !config.contains("chat_template") || config["chat_template"].is_null())
     throw UserError(ErrorKind::model, where, "\"chat_template\": wanted a chat template, found none.", kOverride);
@@ -62,7 +63,7 @@ ChatTemplate chat_template(const std::string& name, const std::string& where) {
   for (const Known& known : kKnown)
     if (name == known.name) return {known.name, known.default_system};
   throw UserError(ErrorKind::model, where,
-                  fmt::format("wanted the template qwen2.5, smollm2 or chatml, found \"{}\".", name), "");
+                  fmt::format("\"template\": wanted plain, qwen2.5, smollm2 or chatml, found \"{}\".", name), "");
 }
 
 ChatTemplate read_chat_template(const fs::path& language_folder) {
@@ -84,7 +85,7 @@ Prompt chat_prompt(const BpeTokenizer& tokenizer, const ChatTemplate& chat, cons
                    const std::string& instruction, int visual_count) {
   CP_CHECK(visual_count > 0, fmt::format("{} visual positions", visual_count));
   Prompt prompt;
-  const int start = tokenizer.control_id(kStart), end = tokenizer.control_id(kEnd);
+  const int start = tokenizer.control_id(kStart), end = tokenizer.control_id(kEndToken);
   const auto text = [&](const std::string& part) {
     const std::vector<int> ids = tokenizer.encode(part);
     prompt.ids.insert(prompt.ids.end(), ids.begin(), ids.end());
@@ -118,12 +119,12 @@ Prompt chat_prompt(const BpeTokenizer& tokenizer, const ChatTemplate& chat, cons
 
 std::vector<int> chat_answer_ids(const BpeTokenizer& tokenizer, const std::string& caption) {
   std::vector<int> ids = tokenizer.encode(caption);
-  ids.push_back(tokenizer.control_id(kEnd));
+  ids.push_back(tokenizer.control_id(kEndToken));
   return ids;
 }
 
 std::string chat_answer_text(const BpeTokenizer& tokenizer, std::span<const int> ids, std::span<const int> end_ids) {
-  const int end = tokenizer.control_id(kEnd);
+  const int end = tokenizer.control_id(kEndToken);
   const auto stop = std::find_if(ids.begin(), ids.end(), [&](int id) {
     return id == end || std::find(end_ids.begin(), end_ids.end(), id) != end_ids.end();
   });

@@ -23,12 +23,12 @@ Prompt plain_prompt(const BpeTokenizer& tokenizer, const std::string& instructio
 
 std::vector<int> caption_ids(const BpeTokenizer& tokenizer, const std::string& caption) {
   std::vector<int> ids = tokenizer.encode(" " + caption);
-  ids.push_back(tokenizer.control_id("<|im_end|>"));
+  ids.push_back(tokenizer.control_id(kEndToken));
   return ids;
 }
 
 std::string caption_text(const BpeTokenizer& tokenizer, const std::vector<int>& ids) {
-  const int end = tokenizer.control_id("<|im_end|>");
+  const int end = tokenizer.control_id(kEndToken);
   std::vector<int> caption;
   for (const int id : ids) {
     if (id == end) break;

@@ -18,6 +18,7 @@ struct Prompt {
 };
 
 inline constexpr const char* kPlainTemplate = "plain";
+inline constexpr const char* kEndToken = "<|im_end|>";  // of an answer, whatever the template
 
 // "plain", the nano model's template:
 //   <|vision_start|> <|image_pad|> x N <|vision_end|> instruction <|im_start|>    then the caption, then <|im_end|>

@@ -9,19 +9,12 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "support/test_support.h"
+#include "text/smollm2_template.h"
 
 namespace cp {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Of SmolLM2-135M-Instruct's tokenizer_config.json (Apache-2.0, Hugging Face).
-const std::string kSmol =
-    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou "
-    "are "
-    "a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + "
-    "message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ "
-    "'<|im_start|>assistant\n' }}{% endif %}";
 
 // The small vocabularies that the golden prompts are made with; SmolLM2's has no vision tokens.
 BpeTokenizer small(const std::string& name) {
@@ -153,10 +146,12 @@ fs::path folder_with(const Json& config, const std::string& jinja = "") {
 }
 
 TEST(ReadChatTemplate, KnowsSmolLm2sWhereverItStands) {
-  const Json other = {{"name", "tool_use"}, {"template", "x"}}, smol = {{"name", "default"}, {"template", kSmol}};
+  const Json other = {{"name", "tool_use"}, {"template", "x"}},
+             smol = {{"name", "default"}, {"template", test::kSmolTemplate}};
   for (const fs::path& folder :
-       {folder_with({{"chat_template", kSmol}}), folder_with({{"chat_template", Json::array({other, smol})}}),
-        folder_with(nullptr, kSmol + "\n"), folder_with({{"chat_template", "{{ other }}"}}, kSmol)}) {
+       {folder_with({{"chat_template", test::kSmolTemplate}}),
+        folder_with({{"chat_template", Json::array({other, smol})}}), folder_with(nullptr, test::kSmolTemplate + "\n"),
+        folder_with({{"chat_template", "{{ other }}"}}, test::kSmolTemplate)}) {
     EXPECT_EQ(read_chat_template(folder).name, "smollm2");
     EXPECT_EQ(read_chat_template(folder).default_system,
               "You are a helpful AI assistant named SmolLM, trained by Hugging Face");
@@ -176,12 +171,12 @@ TEST(ReadChatTemplate, RefusesWhatItDoesNotKnow) {
   const auto refused = [](const fs::path& folder, std::initializer_list<const char*> parts) {
     return test::throws_user_error([&] { read_chat_template(folder); }, ErrorKind::model, parts);
   };
-  std::string changed = kSmol;
+  std::string changed = test::kSmolTemplate;
   changed.replace(changed.find("Hugging"), 1, "h");
   EXPECT_TRUE(refused(folder_with({{"chat_template", changed}}),
                       {"tokenizer_config.json, chat_template", "wanted the chat template of Qwen2.5 or SmolLM2",
-                       "sha256", "Set \"template\" in changepilot.json"}));
-  EXPECT_TRUE(refused(folder_with({{"chat_template", kSmol}}, changed), {"chat_template.jinja"}));
+                       "sha256", "--template NAME"}));
+  EXPECT_TRUE(refused(folder_with({{"chat_template", test::kSmolTemplate}}, changed), {"chat_template.jinja"}));
   EXPECT_TRUE(refused(folder_with(Json::object()), {"found none"}));
   EXPECT_TRUE(refused(folder_with({{"chat_template", nullptr}}), {"found none"}));
   EXPECT_TRUE(refused(folder_with({{"chat_template", Json::array()}}), {"\"default\""}));
