@@ -121,10 +121,10 @@ std::vector<int> read_eos(JsonFields& fields, const Json& json) {
 LanguageConfig parse_language_config(std::string_view text, const std::string& where) {
   const Json json = parse_json(text, where, ErrorKind::model);
   JsonFields fields(json, where);
-  refuse_unsupported(fields, json);
   LanguageConfig config;
-  config.architecture =
+  config.architecture =  // first: fields of another kind of model would be refused under a name that says nothing
       fields.choice("model_type", {"qwen2", "llama"}) == "qwen2" ? Architecture::qwen2 : Architecture::llama;
+  refuse_unsupported(fields, json);
   config.hidden_size = fields.whole("hidden_size", 1, kMaxSize);
   config.num_hidden_layers = fields.whole("num_hidden_layers", 1, 1024);
   config.num_attention_heads = fields.whole("num_attention_heads", 1, 1024);

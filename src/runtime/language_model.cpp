@@ -47,7 +47,8 @@ std::vector<float> normed(std::vector<float> x, const LanguageConfig& c, const s
 }  // namespace
 
 LanguageModel LanguageModel::load(const std::filesystem::path& folder) {
-  return load(read_language_config(folder / "config.json"), SafeTensors::open(folder));
+  const LanguageConfig config = read_language_config(folder / "config.json");  // before gigabytes are read
+  return load(config, SafeTensors::open(folder));
 }
 
 LanguageModel LanguageModel::load(const LanguageConfig& c, const SafeTensors& file) {
