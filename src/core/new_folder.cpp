@@ -7,6 +7,7 @@ namespace cp {
 namespace fs = std::filesystem;
 
 NewFolder::NewFolder(const fs::path& path) {
+  if (path.empty()) throw UserError(ErrorKind::usage, "--out", "is empty.", "Name a folder.");
   const fs::path out = fs::absolute(path).lexically_normal();
   target_ = out.has_filename() ? out : out.parent_path();  // "x/" names x
   const fs::path partial = target_.string() + ".partial";

@@ -9,12 +9,14 @@ namespace cp {
 
 class NewFolder {
  public:
-  // Throws UserError(write) when `target` exists, or its working folder: another run is at work, or was cut off.
+  // Throws UserError(usage) for an empty name, UserError(write) when `target` exists, or its working folder: another
+  // run is at work, or was cut off.
   explicit NewFolder(const std::filesystem::path& target);
   ~NewFolder();  // removes what was not published
   NewFolder(const NewFolder&) = delete;
   NewFolder& operator=(const NewFolder&) = delete;
 
+  const std::filesystem::path& target() const { return target_; }  // absolute, ends in a name
   const std::filesystem::path& path() const { return partial_; }
   void publish();
 

@@ -1,8 +1,10 @@
 // In:  elements of safetensors files.
-// Out: their sizes and names; float32 from and to IEEE binary16 and bfloat16.
+// Out: their sizes and names; float32 from and to IEEE binary16 and bfloat16; whether they are finite.
 // Not here: files (safetensors.cpp, safetensors_write.cpp).
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -111,7 +113,46 @@ void convert_all(const TensorView& view, std::vector<float>& out, Convert conver
   }
 }
 
+// NaN and infinities are the values whose exponent's bits are all set.
+template <class Bits>
+bool has_exponent(std::string_view bytes, Bits exponent) {
+  bool found = false;
+  for (std::size_t i = 0; i + sizeof(Bits) <= bytes.size(); i += sizeof(Bits)) {
+    Bits stored;
+    std::memcpy(&stored, bytes.data() + i, sizeof(Bits));
+    found |= (stored & exponent) == exponent;
+  }
+  return found;
+}
+
 }  // namespace
+
+bool is_finite(const TensorView& view) {
+  switch (view.dtype) {
+    case DType::f64: {
+      std::vector<float> values(static_cast<std::size_t>(view.size()));
+      convert_all<double>(view, values, [](double x) { return static_cast<float>(x); });
+      return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
+    }
+    case DType::f32:
+      return !has_exponent<std::uint32_t>(view.bytes, 0x7f800000u);
+    case DType::f16:
+      return !has_exponent<std::uint16_t>(view.bytes, 0x7c00u);
+    case DType::bf16:
+      return !has_exponent<std::uint16_t>(view.bytes, 0x7f80u);
+    default:
+      return true;
+  }
+}
+
+void check_all_finite(const SafeTensors& file) {
+  std::string bad;
+  for (const auto& [name, view] : file.tensors())
+    if (!is_finite(view)) bad += "\n  " + name;
+  if (!bad.empty())
+    throw UserError(ErrorKind::model, file.where(), "values that are not finite in:" + bad + "\n",
+                    "The weights are damaged or the training diverged: take another checkpoint.");
+}
 
 std::vector<float> SafeTensors::floats(const std::string& name, const std::vector<std::int64_t>& shape) const {
   const TensorView& view = get(name, shape);

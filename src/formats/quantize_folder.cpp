@@ -8,6 +8,7 @@
 #include "core/progress.h"
 #include "formats/int8_rows.h"
 #include "formats/language_weights.h"
+#include "formats/model_folder.h"
 #include "formats/nf4.h"
 
 namespace cp {
@@ -25,9 +26,8 @@ bool is_side_file(const fs::path& file) {
 }
 
 // Configuration, weights and everything that stands beside them.
-void write_language_folder(const fs::path& from, const fs::path& to, const std::vector<TensorToWrite>& tensors,
+void write_language_folder(const fs::path& from, NewFolder& folder, const std::vector<TensorToWrite>& tensors,
                            const std::optional<Nf4Config>& nf4) {
-  NewFolder folder(to);
   for (const fs::directory_entry& entry : fs::directory_iterator(from))
     if (entry.is_regular_file() && is_side_file(entry.path()))
       write_file_durable(folder.path() / entry.path().filename(),
@@ -45,6 +45,9 @@ struct Dense {
 };
 
 Dense open_dense(const fs::path& folder) {
+  if (fs::exists(folder / kManifestFile))
+    throw UserError(ErrorKind::model, folder.string(), "is a model folder, wanted that of a language model.",
+                    "Give the folder that its changepilot.json names under \"language\".");
   Dense dense{read_language_config(folder / "config.json"), SafeTensors::open(folder)};
   check_language_weights(dense.config, dense.file);
   if (dense.config.nf4)
@@ -77,6 +80,10 @@ const LinearShape* find(const std::vector<LinearShape>& linears, const std::stri
 }  // namespace
 
 void quantize_language_folder(const fs::path& from, const fs::path& to, const QuantizeOptions& options) {
+  if (options.compute_dtype != "float32" && options.compute_dtype != "float16" && options.compute_dtype != "bfloat16")
+    throw UserError(ErrorKind::usage, "--compute-dtype",
+                    fmt::format("wanted float32, float16 or bfloat16, found \"{}\".", options.compute_dtype), "");
+  NewFolder folder(to);
   const Dense dense = open_dense(from);
   const std::vector<LinearShape> linears = language_linears(dense.config);
   const auto tensors = changed_tensors(
@@ -93,10 +100,11 @@ void quantize_language_folder(const fs::path& from, const fs::path& to, const Qu
           append_nf4(out, prefix, quantize_nf4(values, rows, cols, options.double_quant, view.dtype, where));
         return true;
       });
-  write_language_folder(from, to, tensors, Nf4Config{options.double_quant, options.compute_dtype});
+  write_language_folder(from, folder, tensors, Nf4Config{options.double_quant, options.compute_dtype});
 }
 
 void merge_language_folder(const fs::path& from, const fs::path& adapter_folder, const fs::path& to, float sign) {
+  NewFolder folder(to);
   const Dense dense = open_dense(from);
   const Adapter adapter = read_adapter(adapter_folder, language_linears(dense.config));
   const auto tensors = changed_tensors(
@@ -106,9 +114,14 @@ void merge_language_folder(const fs::path& from, const fs::path& adapter_folder,
         std::vector<float> values = dense.file.floats(prefix + ".weight", view.shape);
         add_lora(values, module->second, sign);
         out.push_back({prefix + ".weight", view.shape, {}, view.dtype, encode_floats(values, view.dtype)});
+        if (!is_finite({view.dtype, view.shape, out.back().bytes}))
+          throw UserError(
+              ErrorKind::numeric, fmt::format("{}, {}.weight", dense.file.where(), prefix),
+              fmt::format("with the adapter it holds values that are not finite as {}.", dtype_name(view.dtype)),
+              "Merge into a folder of float32 or bfloat16, whose range is larger.");
         return true;
       });
-  write_language_folder(from, to, tensors, std::nullopt);
+  write_language_folder(from, folder, tensors, std::nullopt);
 }
 
 }  // namespace cp

@@ -54,6 +54,11 @@ class SafeTensors {
   std::map<std::string, std::string> metadata_;
 };
 
+// False for NaN, infinities, and F64 past float32's range. Integers are finite.
+bool is_finite(const TensorView& view);
+// Throws one UserError(model) that names every tensor which is not finite.
+void check_all_finite(const SafeTensors& file);
+
 // Compares the names of a file with what a model wants and throws one UserError(model) that lists all that are missing,
 // unknown or mis-shaped at once. Collect with want() and skip(), then check().
 class TensorExpectation {
