@@ -7,7 +7,7 @@
 #include "cli/parse.h"
 #include "formats/quantize_folder.h"
 #include "runtime/assemble.h"
-#include "runtime/session.h"
+#include "runtime/check_model.h"
 
 namespace cp {
 namespace {
@@ -32,8 +32,6 @@ int run_new(const std::vector<std::string>& args) {
       "changepilot model new --vision clip-vit-base-patch32 --language Qwen2.5-0.5B-Instruct --fusion concat --out "
       "mine");
   if (!line.parse(args)) return 0;
-  for (const auto& [flag, value] : {std::pair{"vision", options.vision}, {"language", options.language}})
-    if (value.empty()) throw UserError(ErrorKind::usage, fmt::format("--{}", flag), "is missing.", "Name a folder.");
   assemble_model(options, out);
   fmt::print("written: {}\nIts fusion and action head are untrained: answers mean nothing until it is trained.\n", out);
   return 0;
@@ -45,11 +43,12 @@ int run_check(const std::vector<std::string>& args) {
   std::string folder;
   line.positional("dir", folder, "model folder");
   line.epilogue(
-      "Exit code 0: complete and sound. 4: the message lists what is missing, unknown, mis-shaped or changed.");
+      "Exit code 0: complete and sound. 4: the message lists what is missing, unknown, mis-shaped, changed or not "
+      "finite.");
   if (!line.parse(args)) return 0;
-  const Session session = Session::open(folder);
-  fmt::print("{}: sound ({} files, {} vision, {} fusion, {} head)\n", folder, session.manifest().files.size(),
-             session.manifest().vision.kind, session.manifest().fusion.kind, session.manifest().head.kind);
+  const ModelManifest m = check_model(folder);
+  fmt::print("{}: sound ({} files, {} vision, {} fusion, {} head)\n", folder, m.files.size(), m.vision.kind,
+             m.fusion.kind, m.head.kind);
   return 0;
 }
 

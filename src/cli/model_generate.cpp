@@ -77,12 +77,12 @@ int run_model_generate(const std::vector<std::string>& args) {
   if (o.ids.empty() || fs::exists(folder / "tokenizer.json")) tokenizer = BpeTokenizer::load(folder / "tokenizer.json");
   if (o.ids.empty()) o.ids = tokenizer->encode(o.prompt);
   check_ids(o.ids, model.config().vocab_size);
-  if (static_cast<int>(o.ids.size()) + o.max_new_tokens > model.config().max_position_embeddings)
-    throw UserError(
-        ErrorKind::usage, "--max-new-tokens",
-        fmt::format("prompt and answer have {} tokens, the model reads {}.",
-                    static_cast<int>(o.ids.size()) + o.max_new_tokens, model.config().max_position_embeddings),
-        "Ask for fewer.");
+  const std::size_t most = static_cast<std::size_t>(model.config().max_position_embeddings);
+  if (o.ids.size() + static_cast<std::size_t>(o.max_new_tokens) > most)
+    throw UserError(ErrorKind::usage, "--max-new-tokens",
+                    fmt::format("the prompt has {} tokens and the answer {}, the model reads {}.", o.ids.size(),
+                                o.max_new_tokens, most),
+                    "Ask for fewer.");
 
   const auto prefill_start = std::chrono::steady_clock::now();
   LanguageModel::Cache cache;

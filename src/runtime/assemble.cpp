@@ -1,15 +1,16 @@
 #include "runtime/assemble.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/file.h"
 #include "core/new_folder.h"
 #include "formats/language_weights.h"
 #include "runtime/action_head.h"
 #include "runtime/model_parts.h"
-#include "runtime/preprocessor_config.h"
 #include "text/chat_template.h"
 #include "text/template.h"
 
@@ -20,6 +21,26 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxPart = std::uint64_t{64} << 30;
+constexpr int kMaxWidth = 4096;
+
+void want_choice(const char* flag, const std::string& value, const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), value) != known.end()) return;
+  const std::string near = nearest(value, known);
+  throw UserError(ErrorKind::usage, flag, fmt::format("wanted {}, found \"{}\".", fmt::join(known, ", "), value),
+                  near.empty() ? "Choose one of them." : fmt::format("Did you mean \"{}\"?", near));
+}
+
+// Before anything is read.
+void check_options(const AssembleOptions& o) {
+  for (const auto& [flag, value] : {std::pair{"--vision", o.vision}, {"--language", o.language}})
+    if (value.empty()) throw UserError(ErrorKind::usage, flag, "is missing.", "Name a folder.");
+  want_choice("--fusion", o.fusion, {"concat", "subtract", "patch"});
+  want_choice("--condition", o.condition, {"last_token", "visual_attention"});
+  if (!o.template_name.empty())
+    want_choice("--template", o.template_name, {kPlainTemplate, "qwen2.5", "smollm2", "chatml"});
+  if (o.width < 1 || o.width > kMaxWidth)
+    throw UserError(ErrorKind::usage, "--width", fmt::format("wanted 1 to {}, found {}.", kMaxWidth, o.width), "");
+}
 
 std::string vision_kind(const fs::path& folder) {
   const fs::path config = folder / "config.json";
@@ -75,21 +96,28 @@ ModelManifest make_manifest(const AssembleOptions& options, const VisionEncoder&
 }  // namespace
 
 void assemble_model(const AssembleOptions& given, const fs::path& out) {
+  check_options(given);
+  NewFolder folder(out);
   AssembleOptions options = given;
-  if (options.name.empty()) options.name = fs::absolute(out).lexically_normal().filename().string();
+  if (options.name.empty()) options.name = folder.target().filename().string();
   const std::string kind = vision_kind(options.vision);
+  if (options.fusion == "patch" && kind != "clip_vit")
+    throw UserError(ErrorKind::usage, "--fusion", fmt::format("\"patch\" wants a CLIP model, found {}.", kind),
+                    "Choose concat or subtract, or another --vision.");
   const VisionEncoder vision = VisionEncoder::load(options.vision, kind);
-  read_preprocess(fs::path(options.vision) / "preprocessor_config.json");
+  load_preprocess(options.vision, vision.size());
+  check_all_finite(SafeTensors::open(options.vision));
   const LanguageConfig language = read_language_config(fs::path(options.language) / "config.json");
   const SafeTensors weights = SafeTensors::open(options.language);
   check_language_weights(language, weights);
+  check_all_finite(weights);
   if (!options.adapter.empty()) read_adapter(options.adapter, language_linears(language));
 
   ModelManifest manifest = make_manifest(options, vision, kind);
   manifest.template_name =
       options.template_name.empty() ? read_chat_template(options.language).name : options.template_name;
   check_supported(manifest, "model new");
-  NewFolder folder(out);
+  load_tokenizer(manifest, options.language, language);
   manifest.vision.path = place_part(options, options.vision, folder.path(), "vision");
   manifest.language.path = place_part(options, options.language, folder.path(), "language");
   if (!options.adapter.empty())

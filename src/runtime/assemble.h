@@ -29,7 +29,8 @@ struct AssembleOptions {
     v("adapter", adapter, "folder of a PEFT LoRA adapter for it");
     v("fusion", fusion, "patch, concat or subtract");
     v("condition", condition, "condition of the action head: last_token or visual_attention");
-    v("template", template_name, "template of the prompt; empty: the language folder's");
+    v("template", template_name,
+      "template of the prompt: plain, qwen2.5, smollm2 or chatml; empty: the language folder's");
     v("name", name, "name of the model; empty: that of the folder");
     v("width", width, "channels of the fusion");
     v("reference", reference, "refer to the folders by absolute path and sha256 instead of copying them");
@@ -37,8 +38,9 @@ struct AssembleOptions {
   }
 };
 
-// Every part is read and checked first. `out` must not exist; it is written under another name and renamed when it is
-// complete. Throws UserError(usage, model, write).
+// The names and numbers of the options are checked before anything is read, every part before anything is written.
+// `out` must not exist; it is written under another name and renamed when it is complete. Throws UserError(usage,
+// model, write).
 void assemble_model(const AssembleOptions& options, const std::filesystem::path& out);
 
 }  // namespace cp

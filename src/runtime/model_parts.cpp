@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "diffusion/schedule.h"
 #include "formats/language_tensors.h"
+#include "runtime/preprocessor_config.h"
 #include "text/chat_template.h"
 
 namespace cp {
@@ -30,6 +32,55 @@ void check_supported(const ModelManifest& m, const std::string& where) {
   want(m.head.kind == "diffusion", "head.kind", "diffusion");
   want(m.default_instruction.count("en") != 0, "default_instruction", "models with an English one");
   want(m.no_change_caption.count("en") != 0, "no_change_caption", "models with an English one");
+}
+
+Preprocess load_preprocess(const std::filesystem::path& vision_folder, int size) {
+  const std::filesystem::path file = vision_folder / "preprocessor_config.json";
+  const Preprocess how = read_preprocess(file);
+  if (how.size != size)
+    throw UserError(ErrorKind::model, file.string(), fmt::format("wanted images of {} px, found {}", size, how.size),
+                    "Correct \"size\".");
+  return how;
+}
+
+BpeTokenizer load_tokenizer(const ModelManifest& m, const std::filesystem::path& language_folder,
+                            const LanguageConfig& config) {
+  const std::filesystem::path file = language_folder / "tokenizer.json";
+  BpeTokenizer tokenizer = BpeTokenizer::load(file);
+  if (tokenizer.size() > config.vocab_size)
+    throw UserError(ErrorKind::model, file.string(),
+                    fmt::format("the tokenizer has {} ids, the language model {}", tokenizer.size(), config.vocab_size),
+                    "Put the tokenizer.json that belongs to the language model into its folder.");
+  tokenizer.control_id(kEndToken);
+  const std::size_t prompt = make_prompt(m, tokenizer, m.default_instruction.at("en")).ids.size();
+  if (prompt + static_cast<std::size_t>(m.decoding.max_new_tokens) >
+      static_cast<std::size_t>(config.max_position_embeddings))
+    throw UserError(ErrorKind::model, (language_folder / "config.json").string(),
+                    fmt::format("the prompt has {} tokens and an answer up to {}, the language model reads {}", prompt,
+                                m.decoding.max_new_tokens, config.max_position_embeddings),
+                    "Take a fusion or a vision encoder with fewer visual positions, or another language model.");
+  return tokenizer;
+}
+
+int visual_count(const ModelManifest& m) {
+  return m.fusion.of_strides() ? Fusion::kVisual : m.fusion.grid * m.fusion.grid;
+}
+
+Prompt make_prompt(const ModelManifest& m, const BpeTokenizer& tokenizer, const std::string& instruction) {
+  if (m.template_name == kPlainTemplate) return plain_prompt(tokenizer, instruction, visual_count(m));
+  return chat_prompt(tokenizer, chat_template(m.template_name, kManifestFile), "", instruction, visual_count(m));
+}
+
+ActionHead::Sampling head_sampling(const ModelManifest& m, const std::string& where) {
+  try {
+    ActionHead::Sampling how;
+    how.alphas = accumulated_alphas(parse_schedule(m.head.schedule), m.head.train_steps);
+    how.timesteps = respace(parse_spacing(m.head.spacing), m.head.steps, how.alphas);
+    how.options.kind = parse_sampler(m.head.sampler);
+    return how;
+  } catch (const UserError& error) {  // the names are the file's here, not those of a command line
+    throw UserError(ErrorKind::model, where + ", head", error.what(), "");
+  }
 }
 
 LanguageModel load_language(const ModelManifest& m, const std::filesystem::path& folder) {

@@ -8,15 +8,31 @@
 #include <variant>
 
 #include "formats/model_folder.h"
+#include "image/preprocess.h"
+#include "runtime/action_head.h"
 #include "runtime/fusion.h"
 #include "runtime/language_model.h"
 #include "runtime/pair_fusion.h"
 #include "runtime/vision.h"
+#include "text/template.h"
 
 namespace cp {
 
 // Refuses, by the field's name, a manifest that this build does not compute. Throws UserError(model).
 void check_supported(const ModelManifest& manifest, const std::string& where);
+
+// How images are prepared for an encoder that reads squares of `size` px.
+Preprocess load_preprocess(const std::filesystem::path& vision_folder, int size);
+
+// The tokenizer of the language folder, when it fits the model's vocabulary and has the control tokens of the prompt's
+// form, and when the default prompt leaves the model room for an answer. Throws UserError(model).
+BpeTokenizer load_tokenizer(const ModelManifest& manifest, const std::filesystem::path& language_folder,
+                            const LanguageConfig& config);
+int visual_count(const ModelManifest& manifest);  // N
+Prompt make_prompt(const ModelManifest& manifest, const BpeTokenizer& tokenizer, const std::string& instruction);
+
+// The head's schedule, sampler and steps made ready.
+ActionHead::Sampling head_sampling(const ModelManifest& manifest, const std::string& where);
 
 // With its adapter, when the manifest names one.
 LanguageModel load_language(const ModelManifest& manifest, const std::filesystem::path& folder);

@@ -6,16 +6,13 @@
 
 #include <fmt/format.h>
 
-#include "diffusion/schedule.h"
 #include "runtime/model_parts.h"
-#include "runtime/preprocessor_config.h"
 
 namespace cp {
 
 namespace {
 
 constexpr int kMostSamples = 4096, kMostBeams = 64, kMostNewTokens = 1024;
-constexpr const char* kEndToken = "<|im_end|>";
 
 // Milliseconds since the last call.
 class Clock {
@@ -52,40 +49,24 @@ void check_images(const Image& before, const Image& after) {
 
 Session::Session(ModelManifest manifest, const std::filesystem::path& folder)
     : manifest_(std::move(manifest)),
-      preprocess_(read_preprocess(part_path(folder, manifest_.vision.path) / "preprocessor_config.json")),
-      tokenizer_(BpeTokenizer::load(part_path(folder, manifest_.language.path) / "tokenizer.json")),
-      chat_(manifest_.template_name == kPlainTemplate
-                ? std::nullopt
-                : std::optional(chat_template(manifest_.template_name, (folder / kManifestFile).string()))),
       vision_(VisionEncoder::load(part_path(folder, manifest_.vision.path), manifest_.vision.kind)),
+      preprocess_(load_preprocess(part_path(folder, manifest_.vision.path), vision_.size())),
       language_(load_language(manifest_, folder)),
+      tokenizer_(load_tokenizer(manifest_, part_path(folder, manifest_.language.path), language_.config())),
       fusion_(load_fusion(manifest_, folder, vision_, language_.hidden())),
       head_(ActionHead::load(SafeTensors::open(part_path(folder, manifest_.head.file)), manifest_.head.condition,
-                             manifest_.fusion.grid, language_.hidden())) {}
+                             manifest_.fusion.grid, language_.hidden())),
+      sampling_(head_sampling(manifest_, (folder / kManifestFile).string())) {}
 
 Session Session::open(const std::filesystem::path& folder, const SessionOptions& options) {
   Clock clock;
   ModelManifest manifest = read_manifest(folder);
-  const std::string where = (folder / kManifestFile).string();
-  check_supported(manifest, where);
+  check_supported(manifest, (folder / kManifestFile).string());
   if (options.verify_hashes) verify_files(folder, manifest);
   Session s(std::move(manifest), folder);
 
-  const int vocabulary = s.language_.config().vocab_size;
-  if (s.tokenizer_.size() > vocabulary)
-    throw UserError(ErrorKind::model, where,
-                    fmt::format("the tokenizer has {} ids, the language model {}", s.tokenizer_.size(), vocabulary),
-                    "Put the tokenizer.json that belongs to the language model into its folder.");
-  if (s.preprocess_.size != s.vision_.size())
-    throw UserError(ErrorKind::model, where,
-                    fmt::format("wanted images of {} px, found {}", s.vision_.size(), s.preprocess_.size),
-                    "Correct \"size\" in the vision folder's preprocessor_config.json.");
-  const ModelManifest::Head& head = s.manifest_.head;
-  s.sampling_.alphas = accumulated_alphas(parse_schedule(head.schedule), head.train_steps);
-  s.sampling_.timesteps = respace(parse_spacing(head.spacing), head.steps, s.sampling_.alphas);
-  s.sampling_.options.kind = parse_sampler(head.sampler);
   s.end_token_ = s.tokenizer_.control_id(kEndToken);
-  for (int id = 0; id < vocabulary; ++id)
+  for (int id = 0; id < s.language_.config().vocab_size; ++id)
     s.suppressed_.push_back(id >= s.tokenizer_.size() || (s.tokenizer_.is_control(id) && id != s.end_token_));
   s.load_ms_ = clock.lap();
   return s;
@@ -121,10 +102,9 @@ void Session::check_options(const AnswerOptions& o) const {
 
 Prompt Session::make_prompt(const AnswerOptions& options, const std::string& language) const {
   // The plain template's models know English only as yet: another language gets the default instruction.
-  const bool own = !options.instruction.empty() && (chat_ || language == "en");
+  const bool own = !options.instruction.empty() && (is_chat() || language == "en");
   const std::string& text = own ? options.instruction : manifest_.default_instruction.at("en");
-  const Prompt prompt = chat_ ? chat_prompt(tokenizer_, *chat_, "", text, visual_count())
-                              : plain_prompt(tokenizer_, text, visual_count());
+  const Prompt prompt = cp::make_prompt(manifest_, tokenizer_, text);
   const int most =
       language_.config().max_position_embeddings - std::max(options.max_new_tokens, manifest_.decoding.max_new_tokens);
   if (static_cast<int>(prompt.ids.size()) > most)
@@ -162,15 +142,14 @@ std::vector<Answer::Caption> Session::decode(const Trace& trace, LanguageModel::
   }
   std::vector<Answer::Caption> captions;
   for (const Hypothesis& h : found)
-    captions.push_back({chat_ ? chat_answer_text(tokenizer_, h.tokens) : caption_text(tokenizer_, h.tokens), h.score});
+    captions.push_back(
+        {is_chat() ? chat_answer_text(tokenizer_, h.tokens) : caption_text(tokenizer_, h.tokens), h.score});
   return captions;
 }
 
 bool Session::has_flag() const { return manifest_.fusion.map_size > 0; }
 
-int Session::visual_count() const {
-  return manifest_.fusion.of_strides() ? Fusion::kVisual : manifest_.fusion.grid * manifest_.fusion.grid;
-}
+bool Session::is_chat() const { return manifest_.template_name != kPlainTemplate; }
 
 // Visual embeddings; where the fusion has them also map, flag and what follows from them.
 void Session::look(Trace& trace, Answer& answer) const {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -108,17 +107,16 @@ class Session {
   Prompt make_prompt(const AnswerOptions& options, const std::string& language) const;
   std::vector<Answer::Caption> decode(const Trace& trace, LanguageModel::Cache& cache,
                                       const AnswerOptions& options) const;
-  bool has_flag() const;     // a change flag and map; else the action head decides
-  int visual_count() const;  // N
+  bool has_flag() const;  // a change flag and map; else the action head decides
+  bool is_chat() const;   // the prompt is a chat turn; else the plain template
   void look(Trace& trace, Answer& answer) const;
   void act(const std::vector<float>& hidden, const AnswerOptions& options, Trace& trace, Answer& answer) const;
 
   ModelManifest manifest_;
-  Preprocess preprocess_;
-  BpeTokenizer tokenizer_;
-  std::optional<ChatTemplate> chat_;  // none: the plain template
   VisionEncoder vision_;
+  Preprocess preprocess_;
   LanguageModel language_;
+  BpeTokenizer tokenizer_;
   std::variant<Fusion, PairFusion> fusion_;
   ActionHead head_;
   ActionHead::Sampling sampling_;
