@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "cli/program.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "image/read.h"
@@ -22,24 +23,11 @@ namespace cp {
 namespace {
 
 namespace fs = std::filesystem;
+using test::expect_mistakes;
+using test::kProgram;
+using test::Said;
+using test::type;
 using ::testing::HasSubstr;
-
-const fs::path kProgram = fs::path(CP_BINARY_DIR) / "changepilot";
-
-struct Said {
-  int code;
-  std::string out, err;
-};
-
-// Arguments as in a shell, quoting included.
-Said type(const std::string& arguments, const std::string& before = "") {
-  static const fs::path folder = test::fresh_folder("said");
-  const std::string command = before + " " + kProgram.string() + " " + arguments + " >" + (folder / "out").string() +
-                              " 2>" + (folder / "err").string();
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(folder / "out", 1 << 20, ErrorKind::data),
-          read_file(folder / "err", 1 << 20, ErrorKind::data)};
-}
 
 // A pair of pictures and a small random model; CHANGEPILOT_MODEL points at the model.
 struct Program : ::testing::Test {
@@ -121,16 +109,10 @@ TEST_F(Program, ChineseInstructionGetsAChineseAnswer) {
   EXPECT_EQ(json.at("caption"), "场景与之前相同");
 }
 
-struct Mistake {
-  std::string arguments;
-  int code;
-  std::vector<std::string> parts;
-};
-
 TEST_F(Program, MistakesAreOneLineWithTheRightExitCode) {
   write_file_durable(folder / "text.png", "no picture");
   const std::string ab = pair("a.png", "b.png");
-  const std::vector<Mistake> mistakes = {
+  expect_mistakes({
       {"", 2, {"Usage: changepilot COMMAND"}},
       {"infr", 2, {"unknown command \"infr\"", "Did you mean \"infer\"?"}},
       {"infer", 2, {"--image-before is missing", "changepilot infer --help"}},
@@ -147,17 +129,7 @@ TEST_F(Program, MistakesAreOneLineWithTheRightExitCode) {
       {ab + "--model " + folder.string(), 4, {"changepilot.json"}},
       {ab + "--checkpoint " + folder.string(), 4, {"wanted a checkpoint"}},
       {ab + "--out /proc/none/x.png", 5, {"/proc/none"}},
-  };
-  for (const Mistake& mistake : mistakes) {
-    const Said said = type(mistake.arguments);
-    EXPECT_EQ(said.code, mistake.code) << mistake.arguments << "\n" << said.err;
-    EXPECT_EQ(said.out, "") << mistake.arguments;
-    for (const std::string& part : mistake.parts) EXPECT_THAT(said.err, HasSubstr(part)) << mistake.arguments;
-    if (!mistake.arguments.empty()) {
-      EXPECT_EQ(std::count(said.err.begin(), said.err.end(), '\n'), 1) << said.err;
-      EXPECT_EQ(said.err.rfind("changepilot: ", 0), 0u) << said.err;
-    }
-  }
+  });
 }
 
 TEST_F(Program, CheckpointsNameTheirModel) {
