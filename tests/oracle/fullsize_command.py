@@ -6,13 +6,12 @@ Not here: any code of src/; ChangePilot is run as a program.
 
     fullsize_command.py cast FOLDER OUT                                        the same weights as float32
     fullsize_command.py adapter FOLDER OUT --targets q_proj v_proj [--rslora]  a random adapter, written by PEFT
-    fullsize_command.py compare OURS THEIRS --program changepilot [--adapter DIR [--merged]] [--dtype bfloat16] [--gradients] [--golden FILE]
+    fullsize_command.py compare OURS THEIRS --program changepilot [--adapter DIR [--merged]] [--dtype bfloat16] [--golden FILE]
     fullsize_command.py time FOLDER [--dtype bfloat16]                         transformers' own seconds and memory, keys as --json's
 
 OURS is what ChangePilot reads and THEIRS what transformers reads, usually the same folder. --merged: OURS holds the adapter already.
---gradients: bitsandbytes takes another path when gradients are wanted, which rounds weights to the dtype that the folder records;
-without it they are multiplied as float32 (--dtype float32), or rounded to bfloat16 with everything else (--dtype bfloat16).
---golden FILE: transformers' logits for the training engine, which rounds so too:
+--dtype is what transformers and bitsandbytes compute in, activations and weights; see load().
+--golden FILE: transformers' logits for the training engine:
     CP_LANGUAGE_DIR=THEIRS CP_LANGUAGE_GOLDEN=FILE build/release/test_learn --gtest_filter='LanguageNet.FullSize*'
 Run with OMP_NUM_THREADS=1.
 """
@@ -31,12 +30,25 @@ import time
 os.environ["TORCHDYNAMO_DISABLE"] = "1"
 
 import torch
+from bitsandbytes.nn import Linear4bit
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 
 def load(folder, dtype):
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), device_map="cpu", local_files_only=True).eval()
+    """Everything in `dtype`. That must be forced on a quantised folder: transformers 5.24 leaves what is stored as bfloat16 in that dtype, and
+    bitsandbytes casts inside its layers to the folder's bnb_4bit_compute_dtype, whatever comes in; neither minds the dtype asked for."""
+    dtype = getattr(torch, dtype)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map="cpu", local_files_only=True).eval()
+    for value in model.parameters():
+        if value.is_floating_point():
+            value.data = value.data.to(dtype)
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.compute_dtype = dtype
+    with torch.no_grad():
+        assert model(torch.tensor([[1, 2, 3]])).logits.dtype == dtype
+    return model
 
 
 def prompt_ids(model, length):
@@ -52,10 +64,9 @@ def greedy(model, ids, count):
     return out.sequences[0, len(ids):].tolist(), leads
 
 
-def logits_of(model, ids, gradients):
-    with torch.set_grad_enabled(gradients):
-        embeddings = model.get_input_embeddings()(torch.tensor([ids])).detach().requires_grad_(gradients)
-        return model(inputs_embeds=embeddings).logits[0].detach().float()
+@torch.no_grad()
+def logits_of(model, ids):
+    return model(torch.tensor([ids])).logits[0].float()
 
 
 def relative(got, want):
@@ -73,9 +84,9 @@ def compare(a):
     ids, plain = prompt_ids(model, a.length), None
     if a.adapter:
         from peft import PeftModel
-        plain = logits_of(model, ids, a.gradients)
+        plain = logits_of(model, ids)
         model = PeftModel.from_pretrained(model, str(a.adapter)).eval()
-    want = logits_of(model, ids, a.gradients)
+    want = logits_of(model, ids)
     if a.golden:
         save_file({"ids": torch.tensor(ids), "logits.float32": want.contiguous()}, a.golden)
     tokens, leads = greedy(model, ids, a.tokens)
@@ -87,7 +98,7 @@ def compare(a):
         answer = json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout)
         got = load_file(file)["logits"]
     same = next((i for i, pair in enumerate(zip(answer["ids"], tokens)) if pair[0] != pair[1]), min(len(tokens), len(answer["ids"])))
-    out = {"ours": str(a.ours), "theirs": str(a.theirs), "adapter": str(a.adapter) if a.adapter else None, "dtype": a.dtype, "gradients": a.gradients,
+    out = {"ours": str(a.ours), "theirs": str(a.theirs), "adapter": str(a.adapter) if a.adapter else None, "dtype": a.dtype,
            "logit_error": relative(got, want), "same_argmax": int((got.argmax(-1) == want.argmax(-1)).sum()), "positions": len(ids),
            "same_tokens": same, "tokens": len(tokens), "narrowest_lead": min(leads)}
     if answer["ids"] != tokens:
@@ -159,7 +170,6 @@ def main():
     against.add_argument("--program", required=True)
     against.add_argument("--adapter", type=pathlib.Path)
     against.add_argument("--merged", action="store_true")
-    against.add_argument("--gradients", action="store_true")
     against.add_argument("--golden", type=pathlib.Path, help="transformers' logits, for CP_LANGUAGE_GOLDEN of test_learn")
     against.add_argument("--tolerance", type=float, default=1e-4)
     a = parser.parse_args()
