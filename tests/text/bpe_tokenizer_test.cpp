@@ -122,6 +122,34 @@ TEST(BpeTokenizer, AnotherKindIsNoticed) {
   EXPECT_GE(compare(of_kind("gpt2", compose), kinds["gpt2"]).different, 5);
 }
 
+// Texts of borders.json whose ids differ from the library's.
+int different_borders(const BpeTokenizer& tokenizer, const char* kind) {
+  static const Json golden = read_json(test::golden("text/borders.json"), ErrorKind::data);
+  int different = 0;
+  EXPECT_EQ(golden["texts"].size(), 212u);
+  for (std::size_t i = 0; i < golden["texts"].size(); ++i)
+    different += tokenizer.encode_with_control(golden["texts"][i].get<std::string>()) !=
+                 golden["ids"][kind][i].get<std::vector<int>>();
+  return different;
+}
+
+TEST(BpeTokenizer, ControlTokensBehindSignsAndRunsOfBlanksAreSplitAsTheLibraryDoes) {
+  for (const char* kind : {"qwen2", "llama3", "gpt2", "digits_gpt2"})
+    EXPECT_EQ(different_borders(of_kind(kind), kind), 0) << kind;
+}
+
+TEST(BpeTokenizer, AnotherSplitOfBlanksOrAMissingControlTokenIsNoticed) {
+  const auto gpt2_split = [](Json& json) {
+    json["pre_tokenizer"] = golden_kinds()["gpt2"]["tokenizer"]["pre_tokenizer"];
+  };
+  EXPECT_GE(different_borders(of_kind("qwen2", gpt2_split), "qwen2"), 3);
+  const auto no_end = [](Json& json) {
+    for (Json& token : json["added_tokens"])
+      if (token["content"] == "<|im_end|>") token["content"] = "<|end|>";
+  };
+  EXPECT_GE(different_borders(of_kind("qwen2", no_end), "qwen2"), 60);
+}
+
 // One or more files of text_golden.py --many, joined by ':'.
 TEST(BpeTokenizer, EqualsTheLibraryOnALargeCorpus) {
   const char* corpora = std::getenv("CP_TEXT_CORPUS");
