@@ -29,6 +29,14 @@ std::vector<float> patch_rows(std::span<const float> chw, const ClipConfig& c) {
   return rows;
 }
 
+// Packed weights are of another shape, every one of them: say so once.
+void check_dense(const SafeTensors& file) {
+  for (const auto& [name, view] : file.tensors())
+    if (name.find(".quant_state.") != std::string::npos)
+      throw UserError(ErrorKind::model, file.where(), "the vision encoder's weights are quantised (\"" + name + "\").",
+                      "Take the dense folder: only language models are read in 4 bits.");
+}
+
 }  // namespace
 
 ClipVit ClipVit::load(const std::filesystem::path& folder) {
@@ -36,6 +44,7 @@ ClipVit ClipVit::load(const std::filesystem::path& folder) {
   m.config_ = read_clip_config(folder / "config.json");
   const ClipConfig& c = m.config_;
   const SafeTensors file = SafeTensors::open(folder);
+  check_dense(file);
   clip_tensors(c).check(file);
   const std::string model = "vision_model.";
   const int width = c.hidden_size, patch = c.patch_size;

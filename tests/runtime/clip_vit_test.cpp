@@ -6,6 +6,7 @@
 #include <iostream>
 #include <thread>
 
+#include "formats/nf4.h"
 #include "kernels/cpu.h"
 #include "kernels/norm.h"
 #include "random_clip.h"
@@ -136,6 +137,24 @@ TEST(ClipVit, ListsEveryTensorThatIsWrong) {
       {"missing: vision_model.pre_layrnorm.bias [32]", "missing: visual_projection.weight [16, 32]",
        "shape: vision_model.embeddings.position_embedding.weight wanted [5, 32], found [10, 16]",
        "unknown: classifier.weight", "unknown: vision_model.encoder.layers.2.layer_norm1.bias"}));
+}
+
+TEST(ClipVit, PackedWeightsAreOneMessage) {
+  const Json& model = clip_golden()["b32"];
+  std::vector<TensorToWrite> tensors;
+  for (TensorToWrite& tensor : clip_weights(model)) {
+    const std::string name = tensor.name.substr(0, tensor.name.rfind('.'));
+    if (tensor.name.find(".mlp.") == std::string::npos || !tensor.name.ends_with(".weight"))
+      tensors.push_back(std::move(tensor));
+    else
+      append_nf4(tensors, name,
+                 quantize_nf4(tensor.values, static_cast<int>(tensor.shape[0]), static_cast<int>(tensor.shape[1]), true,
+                              DType::f16));
+  }
+  const std::filesystem::path folder = test::write_clip("clip", model["config"], tensors);
+  EXPECT_TRUE(test::throws_user_error([&] { ClipVit::load(folder); }, ErrorKind::model,
+                                      {"model.safetensors: the vision encoder's weights are quantised",
+                                       "mlp.fc1.weight.quant_state", "Take the dense folder"}));
 }
 
 TEST(ClipVit, ScalarAndSimdAgree) {
