@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include "cli/program.h"
+#include "formats/quantize_folder.h"
+#include "runtime/assemble.h"
 #include "runtime/small_folders.h"
 
 namespace cp {
@@ -151,6 +153,36 @@ TEST_F(ModelMistakes, WhatIsThereAlreadyIsNotTouched) {
   EXPECT_TRUE(fs::is_empty(folder / "there"));
   EXPECT_EQ(slurp(folder / "cut.partial/kept"), "x");
   EXPECT_EQ(type("model quantize " + language + " --out /proc/none/new").code, 5);
+}
+
+// A full disk at every step of the way: nothing, or (when the last step of all fails) everything.
+TEST_F(ModelMistakes, AFullDiskLeavesNothingBehind) {
+  AssembleOptions options;
+  options.vision = clip, options.language = language, options.width = 8;
+  const std::function<void()> commands[] = {
+      [&] { assemble_model(options, at("new")); },
+      [&] { quantize_language_folder(language, at("new"), {}); },
+      [&] { merge_language_folder(language, adapter, at("new"), 1); },
+  };
+  for (const auto& command : commands) {
+    std::uint64_t failures = 0;
+    int complete = 0;
+    for (bool done = false; !done; fs::remove_all(at("new"))) {
+      set_durable_failpoint(failures + 1);
+      try {
+        command();
+        done = true;
+      } catch (const UserError& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::write) << error.what();
+        ++failures;
+        complete += fs::exists(at("new"));
+      }
+      set_durable_failpoint(0);
+      EXPECT_FALSE(fs::exists(at("new.partial"))) << failures;
+    }
+    EXPECT_GT(failures, 15u);
+    EXPECT_EQ(complete, 1);
+  }
 }
 
 // Lists of tensors are the one thing that takes more than a line.

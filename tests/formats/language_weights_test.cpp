@@ -30,7 +30,9 @@ Tensors weights(const LanguageConfig& c, bool nf4, bool int8_embedding = false) 
     out.push_back({"model.embed_tokens.weight", {vocabulary, hidden}, values(vocabulary * hidden)});
   for (const LinearShape& l : language_linears(c)) {
     if (nf4)
-      append_nf4(out, l.name, quantize_nf4(values(l.out * l.in), static_cast<int>(l.out), static_cast<int>(l.in), true, DType::bf16));
+      append_nf4(
+          out, l.name,
+          quantize_nf4(values(l.out * l.in), static_cast<int>(l.out), static_cast<int>(l.in), true, DType::bf16));
     else
       out.push_back({l.name + ".weight", {l.out, l.in}, values(l.out * l.in)});
     if (l.name.ends_with("q_proj") || l.name.ends_with("k_proj") || l.name.ends_with("v_proj"))
@@ -74,11 +76,13 @@ TEST(LanguageWeights, DenseWeightsWithAPackedConfigurationAreOneMessageAndTheRev
     }
     return false;
   };
-  EXPECT_TRUE(refused(config(true), weights(config(false), false),
-                      {"weights: ", "\"quantization_config\" for NF4", "no linear layer is stored so", "model quantize"}));
+  EXPECT_TRUE(
+      refused(config(true), weights(config(false), false),
+              {"weights: ", "\"quantization_config\" for NF4", "no linear layer is stored so", "model quantize"}));
   EXPECT_TRUE(one_line(config(true), weights(config(false), false)));
-  EXPECT_TRUE(refused(config(false), weights(config(true), true),
-                      {"weights: ", "is stored in NF4", "config.json has no \"quantization_config\"", "model quantize"}));
+  EXPECT_TRUE(
+      refused(config(false), weights(config(true), true),
+              {"weights: ", "is stored in NF4", "config.json has no \"quantization_config\"", "model quantize"}));
   EXPECT_TRUE(one_line(config(false), weights(config(true), true)));
 }
 

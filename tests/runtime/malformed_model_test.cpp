@@ -87,8 +87,8 @@ TEST(MalformedModel, NoFileOfAModelFolderEndsInAnythingElse) {
   };
 
   Visited all;
-  for (const char* file : {"changepilot.json", "vision/config.json", "vision/preprocessor_config.json",
-                           "language/tokenizer.json"}) {
+  for (const char* file :
+       {"changepilot.json", "vision/config.json", "vision/preprocessor_config.json", "language/tokenizer.json"}) {
     const Visited v = sweep(model / file, use, 100);
     EXPECT_GT(v.refused, v.cuts) << file << ": no change was noticed";
     all.cuts += v.cuts, all.flips += v.flips, all.read += v.read;
@@ -137,7 +137,8 @@ TEST(MalformedModel, NoShardIndexEndsInAnythingElse) {
     write_safetensors(folder / fmt::format("model-0000{}-of-00002.safetensors", shard + 1), shards[shard]);
   fs::remove(folder / "model.safetensors");
   put(folder / "model.safetensors.index.json", index.dump());
-  const Visited v = sweep(folder / "model.safetensors.index.json", [&] { LanguageModel::load(folder); }, 1 << 20);
+  const Visited v = sweep(
+      folder / "model.safetensors.index.json", [&] { LanguageModel::load(folder); }, 1 << 20);
   EXPECT_EQ(v.cuts, static_cast<int>(index.dump().size()));
   EXPECT_EQ(v.flips, kFlips);
   EXPECT_GT(v.refused - v.cuts, kFlips * 9 / 10);  // "metadata" alone may hold anything
@@ -145,7 +146,8 @@ TEST(MalformedModel, NoShardIndexEndsInAnythingElse) {
 
 TEST(MalformedModel, NoChatTemplateFileEndsInAnythingElse) {
   const fs::path folder = test::make_small_language("malformed_chat");
-  const Visited v = sweep(folder / "tokenizer_config.json", [&] { read_chat_template(folder); }, 1 << 20);
+  const Visited v = sweep(
+      folder / "tokenizer_config.json", [&] { read_chat_template(folder); }, 1 << 20);
   EXPECT_GT(v.cuts, 300);
   EXPECT_GT(v.refused, v.cuts + kFlips / 2);
 }
