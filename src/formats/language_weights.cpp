@@ -74,7 +74,9 @@ std::vector<float> weight_floats(const SafeTensors& file, const std::string& pre
   switch (storage_of(file, prefix)) {
     case Storage::nf4: {
       std::vector<float> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
-      dequantize_nf4(read_nf4(file, prefix, rows, cols), values);
+      Nf4Weight stored = read_nf4(file, prefix, rows, cols);
+      stored.dtype = DType::f32;  // as the products compute it: not rounded to the dtype it once had
+      dequantize_nf4(stored, values);
       return values;
     }
     case Storage::int8: {

@@ -108,7 +108,7 @@ TEST(LanguageNet, QuantisedAndAdaptedEqualsTheRuntime) {
       if (linear)
         append_nf4(tensors, prefix,
                    quantize_nf4(tensor.values, static_cast<int>(tensor.shape[0]), static_cast<int>(tensor.shape[1]),
-                                true, DType::f32));
+                                true, DType::bf16));
       else if (prefix == "model.embed_tokens")
         append_int8_rows(
             tensors, prefix,
