@@ -91,6 +91,15 @@ target_link_options(cp_torch INTERFACE "-Wl,-rpath,${cp_torch_root}/lib")
 # The wheel's include/ brings its own fmt headers, newer than the distribution's library: use whichever is found without it.
 target_compile_definitions(cp_torch INTERFACE FMT_HEADER_ONLY=1)
 
+# LibTorch's own CUDA headers include the toolkit's.
+if(cp_torch_cuda_libraries AND CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES)
+  set(CP_DEVICE_CUDA device_cuda)
+  set_source_files_properties("${PROJECT_SOURCE_DIR}/src/learn/cuda/device_cuda.cpp"
+                              PROPERTIES INCLUDE_DIRECTORIES "${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES}")
+else()
+  set(CP_DEVICE_CUDA device_cuda_absent)
+endif()
+
 if(CP_TORCH_CUDA)
   message(STATUS "LibTorch ${CP_TORCH_VERSION} (CUDA ${CP_TORCH_CUDA}): ${cp_torch_root}")
 else()

@@ -27,4 +27,12 @@ const char* simd_name(Simd level) { return level == Simd::avx2 ? "avx2" : "scala
 
 void set_simd(Simd level) { current() = level == Simd::avx2 ? best() : Simd::scalar; }
 
+bool bf16_products_are_fast() {
+#if CP_HAVE_AVX2
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
 }  // namespace cp
