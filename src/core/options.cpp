@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace cp {
 namespace {
@@ -177,6 +178,13 @@ OrderedJson OptionSet::to_json() const {
     (*group)[option.name.substr(start)] = option.get();
   }
   return all;
+}
+
+void want_choice(const std::string& where, const std::string& value, const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), value) != known.end()) return;
+  const std::string near = nearest(value, known);
+  throw UserError(ErrorKind::usage, where, fmt::format("wanted {}, found \"{}\".", fmt::join(known, ", "), value),
+                  near.empty() ? "Choose one of them." : fmt::format("Did you mean \"{}\"?", near));
 }
 
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {

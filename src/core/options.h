@@ -85,6 +85,13 @@ class OptionSet {
   std::vector<Option> options_;
 };
 
+// Throws UserError(usage) with the nearest known value unless `value` is one of them. `where` names the option.
+void want_choice(const std::string& where, const std::string& value, const std::vector<std::string>& known);
+
+// The value of one top-level key of a YAML file, empty when it is absent or no plain value; faults of the file are left
+// to read_yaml. For a choice that decides which options there are.
+std::string yaml_value_of(const std::filesystem::path& path, const std::string& key);
+
 // The candidate nearest to `word` by edit distance, empty when none is near. For "did you mean".
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
 

@@ -204,6 +204,20 @@ void OptionSet::read_yaml_text(const std::string& text, const std::string& where
   if (!faults.empty()) throw_faults(where, faults);
 }
 
+std::string yaml_value_of(const std::filesystem::path& path, const std::string& key) {
+  SettingsReader reader;
+  try {
+    std::istringstream stream(read_file(path, kMaxConfigBytes, ErrorKind::usage));
+    YAML::Parser parser(stream);
+    parser.HandleNextDocument(reader);
+  } catch (const YamlFault&) {
+  } catch (const YAML::Exception&) {
+  }
+  for (const Setting& setting : reader.settings)
+    if (setting.name == key && !setting.list) return setting.text;
+  return "";
+}
+
 std::string OptionSet::to_yaml() const {
   std::string text;
   std::vector<std::string> open;  // names of the groups that the last line stands in

@@ -4,6 +4,9 @@
 
 #include "formats/safetensors.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -232,6 +235,14 @@ SafeTensors SafeTensors::open(const fs::path& path) {
 
 namespace {
 
+// Whole pages of anonymous memory; the next read of them gives zeros. Where this fails nothing is lost but memory.
+void give_back(std::string_view bytes) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+  const std::uintptr_t begin = (address + page - 1) / page * page, end = (address + bytes.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 bool shape_matches(const std::vector<std::int64_t>& found, const std::vector<std::int64_t>& wanted) {
   return std::equal(found.begin(), found.end(), wanted.begin(), wanted.end(),
                     [](std::int64_t f, std::int64_t w) { return w == -1 || f == w; });
@@ -240,6 +251,14 @@ bool shape_matches(const std::vector<std::int64_t>& found, const std::vector<std
 std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 }  // namespace
+
+void SafeTensors::release(const std::string& prefix) {
+  const bool alone = std::all_of(files_.begin(), files_.end(), [](const auto& file) { return file.use_count() == 1; });
+  for (auto it = tensors_.lower_bound(prefix); it != tensors_.end() && it->first.starts_with(prefix);) {
+    if (alone) give_back(it->second.bytes);
+    it = tensors_.erase(it);
+  }
+}
 
 const TensorView& SafeTensors::get(const std::string& name, const std::vector<std::int64_t>& shape) const {
   const auto found = tensors_.find(name);

@@ -47,6 +47,11 @@ class SafeTensors {
   // The same, converted to float32 (from F64, F32, F16, BF16; other dtypes are refused).
   std::vector<float> floats(const std::string& name, const std::vector<std::int64_t>& shape) const;
 
+  // Forgets the tensors whose names begin so and gives their memory back to the system, unless a copy of this
+  // SafeTensors shares it: a model that is loaded tensor by tensor then never stands in memory twice. Their views are
+  // dead afterwards.
+  void release(const std::string& prefix);
+
  private:
   std::string where_;
   std::vector<std::shared_ptr<const std::string>> files_;

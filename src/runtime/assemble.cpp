@@ -1,10 +1,8 @@
 #include "runtime/assemble.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "core/file.h"
 #include "core/new_folder.h"
@@ -23,13 +21,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kMaxPart = std::uint64_t{64} << 30;
 constexpr int kMaxWidth = 4096;
 
-void want_choice(const char* flag, const std::string& value, const std::vector<std::string>& known) {
-  if (std::find(known.begin(), known.end(), value) != known.end()) return;
-  const std::string near = nearest(value, known);
-  throw UserError(ErrorKind::usage, flag, fmt::format("wanted {}, found \"{}\".", fmt::join(known, ", "), value),
-                  near.empty() ? "Choose one of them." : fmt::format("Did you mean \"{}\"?", near));
-}
-
 // Before anything is read.
 void check_options(const AssembleOptions& o) {
   for (const auto& [flag, value] : {std::pair{"--vision", o.vision}, {"--language", o.language}})
@@ -40,13 +31,6 @@ void check_options(const AssembleOptions& o) {
     want_choice("--template", o.template_name, {kPlainTemplate, "qwen2.5", "smollm2", "chatml"});
   if (o.width < 1 || o.width > kMaxWidth)
     throw UserError(ErrorKind::usage, "--width", fmt::format("wanted 1 to {}, found {}.", kMaxWidth, o.width), "");
-}
-
-std::string vision_kind(const fs::path& folder) {
-  const fs::path config = folder / "config.json";
-  const std::string type =
-      json_string(read_json(config, ErrorKind::model), "model_type", config.string(), ErrorKind::model);
-  return type == "efficientnet_lite" ? type : "clip_vit";  // what is neither, its reader refuses by name
 }
 
 // Root mean square of the embedding's values.
@@ -66,14 +50,6 @@ void copy_part(const fs::path& from, const fs::path& to) {
   }
 }
 
-// The part's path in changepilot.json: inside the model, or the absolute one of the user's folder.
-std::string place_part(const AssembleOptions& options, const std::string& from, const fs::path& model,
-                       const std::string& name) {
-  if (options.reference) return fs::canonical(from).string();
-  copy_part(from, model / name);
-  return name;
-}
-
 ModelManifest make_manifest(const AssembleOptions& options, const VisionEncoder& vision, const std::string& kind) {
   ModelManifest m;
   m.name = options.name;
@@ -83,7 +59,7 @@ ModelManifest make_manifest(const AssembleOptions& options, const VisionEncoder&
   m.fusion.token_strides.clear();
   m.fusion.width = options.width;
   m.fusion.map_size = options.fusion == "patch" ? PairFusion::kMapSide : 0;
-  m.fusion.grid = options.fusion == "patch" ? vision.grid() : 1;
+  m.fusion.grid = options.fusion == "patch" ? vision.shape().grid : 1;
   m.default_instruction["en"] = instruction_templates("en").front();
   m.no_change_caption["en"] = "the scene is the same as before";
   m.no_change_caption["zh"] = "场景与之前相同";
@@ -95,6 +71,12 @@ ModelManifest make_manifest(const AssembleOptions& options, const VisionEncoder&
 
 }  // namespace
 
+std::string place_part(bool reference, const fs::path& from, const fs::path& model, const std::string& name) {
+  if (reference) return fs::canonical(from).string();
+  copy_part(from, model / name);
+  return name;
+}
+
 void assemble_model(const AssembleOptions& given, const fs::path& out) {
   check_options(given);
   NewFolder folder(out);
@@ -105,7 +87,7 @@ void assemble_model(const AssembleOptions& given, const fs::path& out) {
     throw UserError(ErrorKind::usage, "--fusion", fmt::format("\"patch\" wants a CLIP model, found {}.", kind),
                     "Choose concat or subtract, or another --vision.");
   const VisionEncoder vision = VisionEncoder::load(options.vision, kind);
-  load_preprocess(options.vision, vision.size());
+  load_preprocess(options.vision, vision.shape().size);
   check_all_finite(SafeTensors::open(options.vision));
   const LanguageConfig language = read_language_config(fs::path(options.language) / "config.json");
   const SafeTensors weights = SafeTensors::open(options.language);
@@ -118,11 +100,11 @@ void assemble_model(const AssembleOptions& given, const fs::path& out) {
       options.template_name.empty() ? read_chat_template(options.language).name : options.template_name;
   check_supported(manifest, "model new");
   load_tokenizer(manifest, options.language, language);
-  manifest.vision.path = place_part(options, options.vision, folder.path(), "vision");
-  manifest.language.path = place_part(options, options.language, folder.path(), "language");
+  manifest.vision.path = place_part(options.reference, options.vision, folder.path(), "vision");
+  manifest.language.path = place_part(options.reference, options.language, folder.path(), "language");
   if (!options.adapter.empty())
-    manifest.language.adapter = place_part(options, options.adapter, folder.path(), "adapter");
-  const PairFusion::Shape shape = pair_fusion_shape(manifest, vision, language.hidden_size);
+    manifest.language.adapter = place_part(options.reference, options.adapter, folder.path(), "adapter");
+  const PairFusion::Shape shape = pair_fusion_shape(manifest, vision.shape(), language.hidden_size);
   write_safetensors(folder.path() / manifest.fusion.file,
                     PairFusion::parameters(shape, embedding_scale(language, weights)).initial(options.seed));
   write_safetensors(folder.path() / manifest.head.file,

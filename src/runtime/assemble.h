@@ -43,4 +43,9 @@ struct AssembleOptions {
 // model, write).
 void assemble_model(const AssembleOptions& options, const std::filesystem::path& out);
 
+// A part's path for changepilot.json: the absolute one of `from`, or `name` after copying what a model reads of it
+// (*.json, *.jinja, *.safetensors) into `model`/`name`.
+std::string place_part(bool reference, const std::filesystem::path& from, const std::filesystem::path& model,
+                       const std::string& name);
+
 }  // namespace cp

@@ -56,7 +56,7 @@ ModelManifest check_model(const std::filesystem::path& folder) {
   std::optional<VisionEncoder> vision;
   std::optional<LanguageConfig> language;
   faults.attempt([&] { vision = VisionEncoder::load(vision_folder, m.vision.kind); });
-  if (vision) faults.attempt([&] { load_preprocess(vision_folder, vision->size()); });
+  if (vision) faults.attempt([&] { load_preprocess(vision_folder, vision->shape().size); });
   faults.attempt([&] { language = read_language_config(language_folder / "config.json"); });
   faults.attempt([&] { load_language(m, folder); });  // with its adapter
   if (language) {

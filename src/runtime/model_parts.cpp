@@ -90,16 +90,16 @@ LanguageModel load_language(const ModelManifest& m, const std::filesystem::path&
   return model;
 }
 
-PairFusion::Shape pair_fusion_shape(const ModelManifest& m, const VisionEncoder& vision, int hidden) {
+PairFusion::Shape pair_fusion_shape(const ModelManifest& m, const VisionShape& vision, int hidden) {
   PairFusion::Shape shape;
   shape.kind = m.fusion.kind;
   shape.width = m.fusion.width;
   shape.hidden = hidden;
   shape.grid = m.fusion.grid;
-  shape.in = shape.has_map() ? vision.patch_width() : vision.pooled_width();
-  if (shape.has_map() && shape.grid != vision.grid())
+  shape.in = shape.has_map() ? vision.patch : vision.pooled;
+  if (shape.has_map() && shape.grid != vision.grid)
     throw UserError(ErrorKind::model, "fusion.grid",
-                    fmt::format("the vision encoder has {0} x {0} patches, found {1}", vision.grid(), shape.grid),
+                    fmt::format("the vision encoder has {0} x {0} patches, found {1}", vision.grid, shape.grid),
                     "Assemble the model anew with `changepilot model new`.");
   return shape;
 }
@@ -108,7 +108,7 @@ std::variant<Fusion, PairFusion> load_fusion(const ModelManifest& m, const std::
                                              const VisionEncoder& vision, int hidden) {
   const SafeTensors file = SafeTensors::open(part_path(folder, m.fusion.file));
   if (m.fusion.of_strides()) return Fusion::load(file, hidden, static_cast<int>(m.fusion.concepts.size()));
-  return PairFusion::load(file, pair_fusion_shape(m, vision, hidden));
+  return PairFusion::load(file, pair_fusion_shape(m, vision.shape(), hidden));
 }
 
 }  // namespace cp

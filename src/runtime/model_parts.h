@@ -38,7 +38,7 @@ ActionHead::Sampling head_sampling(const ModelManifest& manifest, const std::str
 LanguageModel load_language(const ModelManifest& manifest, const std::filesystem::path& folder);
 
 // The shape of a fusion of feature rows (docs/published.md).
-PairFusion::Shape pair_fusion_shape(const ModelManifest& manifest, const VisionEncoder& vision, int hidden);
+PairFusion::Shape pair_fusion_shape(const ModelManifest& manifest, const VisionShape& vision, int hidden);
 
 std::variant<Fusion, PairFusion> load_fusion(const ModelManifest& manifest, const std::filesystem::path& folder,
                                              const VisionEncoder& vision, int hidden);

@@ -7,24 +7,30 @@
 
 namespace cp {
 
+std::optional<Quantized> load_quantized(const SafeTensors& file, const std::string& prefix, int out, int in) {
+  switch (storage_of(file, prefix)) {
+    case Storage::nf4: {
+      Nf4Weight weight = read_nf4(file, prefix, out, in);
+      return Nf4Matrix{out, in, std::move(weight.codes), weight.scales(), weight.map};
+    }
+    case Storage::int8: {
+      Int8Rows weight = read_int8_rows(file, prefix, out, in);
+      return Int8Matrix{out, in, std::move(weight.codes), std::move(weight.scales)};
+    }
+    case Storage::dense:
+      break;
+  }
+  return std::nullopt;
+}
+
 Projection Projection::load(const SafeTensors& file, const std::string& prefix, int out, int in) {
   Projection p;
   p.out_ = out;
   p.in_ = in;
-  switch (storage_of(file, prefix)) {
-    case Storage::nf4: {
-      Nf4Weight weight = read_nf4(file, prefix, out, in);
-      p.weight_ = Nf4Matrix{out, in, std::move(weight.codes), weight.scales(), weight.map};
-      break;
-    }
-    case Storage::int8: {
-      Int8Rows weight = read_int8_rows(file, prefix, out, in);
-      p.weight_ = Int8Matrix{out, in, std::move(weight.codes), std::move(weight.scales)};
-      break;
-    }
-    case Storage::dense:
-      p.weight_ = pack_transposed(load_floats(file, prefix + ".weight", {out, in}), out, in);
-  }
+  if (std::optional<Quantized> quantized = load_quantized(file, prefix, out, in))
+    std::visit([&](auto& weight) { p.weight_ = std::move(weight); }, *quantized);
+  else
+    p.weight_ = pack_transposed(load_floats(file, prefix + ".weight", {out, in}), out, in);
   if (file.has(prefix + ".bias")) p.bias_ = load_floats(file, prefix + ".bias", {out});
   return p;
 }

@@ -16,6 +16,12 @@
 
 namespace cp {
 
+// A linear layer as NF4 or int8.
+using Quantized = std::variant<Nf4Matrix, Int8Matrix>;
+
+// PREFIX.weight (out in); nothing when the file has it dense. Throws UserError(model).
+std::optional<Quantized> load_quantized(const SafeTensors& file, const std::string& prefix, int out, int in);
+
 class Projection {
  public:
   // PREFIX.weight (out in) and, when it is there, PREFIX.bias (out). Throws UserError(model).

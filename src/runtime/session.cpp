@@ -50,7 +50,7 @@ void check_images(const Image& before, const Image& after) {
 Session::Session(ModelManifest manifest, const std::filesystem::path& folder)
     : manifest_(std::move(manifest)),
       vision_(VisionEncoder::load(part_path(folder, manifest_.vision.path), manifest_.vision.kind)),
-      preprocess_(load_preprocess(part_path(folder, manifest_.vision.path), vision_.size())),
+      preprocess_(load_preprocess(part_path(folder, manifest_.vision.path), vision_.shape().size)),
       language_(load_language(manifest_, folder)),
       tokenizer_(load_tokenizer(manifest_, part_path(folder, manifest_.language.path), language_.config())),
       fusion_(load_fusion(manifest_, folder, vision_, language_.hidden())),

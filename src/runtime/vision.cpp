@@ -1,6 +1,7 @@
 #include "runtime/vision.h"
 
 #include "core/error.h"
+#include "formats/json_fields.h"
 
 namespace cp {
 
@@ -8,7 +9,22 @@ namespace {
 
 constexpr int kPooled = 320;  // channels of EfficientNet-Lite0's stride 32
 
+constexpr VisionShape kEfficientNetShape = {EfficientNetLite::kSize, kPooled, 0, 0};
+
+VisionShape shape_of(const ClipConfig& c) { return {c.image_size, c.projection_dim, c.grid(), c.hidden_size}; }
+
 }  // namespace
+
+std::string vision_kind(const std::filesystem::path& folder) {
+  const std::filesystem::path config = folder / "config.json";
+  const std::string type =
+      json_string(read_json(config, ErrorKind::model), "model_type", config.string(), ErrorKind::model);
+  return type == "efficientnet_lite" ? type : "clip_vit";
+}
+
+VisionShape read_vision_shape(const std::filesystem::path& folder, const std::string& kind) {
+  return kind == "clip_vit" ? shape_of(read_clip_config(folder / "config.json")) : kEfficientNetShape;
+}
 
 VisionEncoder VisionEncoder::load(const std::filesystem::path& folder, const std::string& kind) {
   if (kind == "clip_vit") return VisionEncoder(ClipVit::load(folder));
@@ -35,24 +51,9 @@ VisionFeatures VisionEncoder::forward(std::span<const float> chw) const {
   return features;
 }
 
-int VisionEncoder::size() const {
+VisionShape VisionEncoder::shape() const {
   const auto* clip = std::get_if<ClipVit>(&encoder_);
-  return clip ? clip->config().image_size : EfficientNetLite::kSize;
-}
-
-int VisionEncoder::pooled_width() const {
-  const auto* clip = std::get_if<ClipVit>(&encoder_);
-  return clip ? clip->config().projection_dim : kPooled;
-}
-
-int VisionEncoder::grid() const {
-  const auto* clip = std::get_if<ClipVit>(&encoder_);
-  return clip ? clip->config().grid() : 0;
-}
-
-int VisionEncoder::patch_width() const {
-  const auto* clip = std::get_if<ClipVit>(&encoder_);
-  return clip ? clip->config().hidden_size : 0;
+  return clip ? shape_of(clip->config()) : kEfficientNetShape;
 }
 
 }  // namespace cp

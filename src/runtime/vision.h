@@ -20,6 +20,19 @@ struct VisionFeatures {
   std::vector<float> patches;          // (G G W) clip_vit only
 };
 
+// What an encoder reads and gives.
+struct VisionShape {
+  int size = 0;    // S, px
+  int pooled = 0;  // P
+  int grid = 0;    // G; 0: no patches
+  int patch = 0;   // W; 0: no patches
+};
+
+// "efficientnet_lite" or "clip_vit", by the folder's config.json; what is neither, CLIP's reader refuses by name.
+std::string vision_kind(const std::filesystem::path& folder);
+// Without reading weights. Throws UserError(model).
+VisionShape read_vision_shape(const std::filesystem::path& folder, const std::string& kind);
+
 class VisionEncoder {
  public:
   // `kind` as in changepilot.json: "efficientnet_lite" or "clip_vit". Throws UserError(model).
@@ -28,10 +41,7 @@ class VisionEncoder {
   // chw (3 S S). `pooled` is CLIP's projection, or the mean of EfficientNet's stride 32 over the image.
   VisionFeatures forward(std::span<const float> chw) const;
 
-  int size() const;          // S, px
-  int pooled_width() const;  // P
-  int grid() const;          // G; 0: no patches
-  int patch_width() const;   // W; 0: no patches
+  VisionShape shape() const;
 
  private:
   explicit VisionEncoder(std::variant<EfficientNetLite, ClipVit> encoder) : encoder_(std::move(encoder)) {}

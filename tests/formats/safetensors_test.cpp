@@ -1,7 +1,10 @@
 // Reading and writing safetensors: round trips, shards, the model's expectations.
 #include "formats/safetensors.h"
 
+#include <unistd.h>
+
 #include <cmath>
+#include <fstream>
 
 #include "core/file.h"
 #include "support/test_support.h"
@@ -60,6 +63,35 @@ TEST(SafeTensors, CopiesShareTheBytes) {
     copy = original;
   }
   EXPECT_EQ(copy.floats("a.weight", {2, 3}), sample()[0].values);
+}
+
+std::size_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(SafeTensors, ReleasedTensorsAreGoneAndTheirMemoryWithThem) {
+  constexpr std::int64_t kFloats = 4 << 20;  // 16 MB
+  const std::vector<TensorToWrite> tensors = {{"big.weight", {kFloats}, std::vector<float>(kFloats, 1), DType::f32},
+                                              {"bigger", {2}, {3, 4}, DType::f32},
+                                              {"small", {2}, {1, 2}, DType::f32}};
+  SafeTensors file = SafeTensors::parse(encode_safetensors(tensors), "test");
+  {
+    SafeTensors copy = file;
+    copy.release("big");
+    EXPECT_FALSE(copy.has("bigger"));
+    EXPECT_EQ(file.floats("big.weight", {kFloats}), tensors[0].values) << "another copy reads it";
+  }
+  const std::size_t before = resident_bytes();
+  file.release("big.");
+  EXPECT_LT(resident_bytes() + (12u << 20), before);
+  EXPECT_THROW(file.get("big.weight", {-1}), UserError);
+  EXPECT_EQ(file.floats("bigger", {2}), tensors[1].values);
+  EXPECT_EQ(file.floats("small", {2}), tensors[2].values);
+  file.release("none");
+  EXPECT_EQ(file.tensors().size(), 2u);
 }
 
 TEST(SafeTensors, MissingOrMisshapenTensorsAreNamed) {
