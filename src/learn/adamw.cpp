@@ -14,6 +14,14 @@ void AdamW::zero_grad() {
   for (Slot& slot : slots_) (*slot.set)[slot.key].mutable_grad().reset();
 }
 
+void AdamW::multiply_gradients(double factor) {
+  at::NoGradGuard no_grad;
+  for (Slot& slot : slots_) {
+    at::Tensor& grad = (*slot.set)[slot.key].mutable_grad();
+    if (grad.defined()) grad.mul_(factor);
+  }
+}
+
 double AdamW::clip_gradients(double limit) {
   at::NoGradGuard no_grad;
   double sum = 0;
@@ -23,10 +31,7 @@ double AdamW::clip_gradients(double limit) {
   }
   const double norm = std::sqrt(sum);
   if (!std::isfinite(norm) || norm <= limit) return norm;
-  for (Slot& slot : slots_) {
-    at::Tensor& grad = (*slot.set)[slot.key].mutable_grad();
-    if (grad.defined()) grad.mul_(limit / norm);
-  }
+  multiply_gradients(limit / norm);
   return norm;
 }
 

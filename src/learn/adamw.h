@@ -26,6 +26,7 @@ class AdamW {
   void add_group(ParamSet& set, double scale, const std::string& prefix);
 
   void zero_grad();
+  void multiply_gradients(double factor);
   // Scales all gradients so that their joint 2-norm is at most `limit`; returns the norm before. Not finite: nothing is
   // changed.
   double clip_gradients(double limit);

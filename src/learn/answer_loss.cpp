@@ -16,7 +16,7 @@ constexpr std::int64_t kSlice = 8192;  // rows of the head that are unpacked at 
 template <class Use>
 void each_slice(const FrozenLinear& head, at::ScalarType dtype, Use use) {
   for (std::int64_t first = 0; first < head.out(); first += kSlice)
-    use(first, head.weight(first, std::min(kSlice, head.out() - first)).to(dtype));
+    use(first, head.weight(first, std::min(kSlice, head.out() - first), dtype));
 }
 
 // Sum of the rows' losses; `logits` (r V) becomes d loss / d logits.
@@ -35,12 +35,13 @@ class AnswerLoss : public torch::autograd::Function<AnswerLoss> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden,
                             const at::Tensor& labels, const FrozenLinear& head, double smoothing, std::int64_t chunk) {
     const std::int64_t rows = hidden.size(0);
-    at::Tensor loss = at::zeros({}, hidden.options()), gradient = at::zeros_like(hidden);
+    const at::TensorOptions wide =
+        hidden.options().dtype(hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+    at::Tensor loss = at::zeros({}, wide), gradient = at::zeros(hidden.sizes(), wide);
     for (std::int64_t first = 0; first < rows; first += chunk) {
       const std::int64_t end = std::min(rows, first + chunk);
       const at::Tensor x = hidden.slice(0, first, end).contiguous();
-      at::Tensor logits =
-          at::empty({end - first, head.out()}, x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+      at::Tensor logits = at::empty({end - first, head.out()}, wide);
       at::Tensor dx = gradient.slice(0, first, end);
       each_slice(head, x.scalar_type(), [&](std::int64_t row, const at::Tensor& w) {
         logits.slice(1, row, row + w.size(0)).copy_(at::linear(x, w));
@@ -50,7 +51,7 @@ class AnswerLoss : public torch::autograd::Function<AnswerLoss> {
         dx.add_(at::matmul(logits.slice(1, row, row + w.size(0)).to(w.scalar_type()), w));
       });
     }
-    context->save_for_backward({gradient / static_cast<double>(rows)});
+    context->save_for_backward({gradient.div_(static_cast<double>(rows)).to(hidden.scalar_type())});
     return loss / static_cast<double>(rows);
   }
 

@@ -10,8 +10,8 @@
 
 namespace cp {
 
-// part(x). Gradients reach x and whatever trainable tensors `part` reads. Torch's CPU generator is set back for the
-// second computation, so that dropout draws the same. Memory: x and the result; time: one more forward pass.
+// part(x). Gradients reach x and whatever trainable tensors `part` reads. Torch's generator of x's device is set back
+// for the second computation, so that dropout draws the same. Memory: x and the result; time: one more forward pass.
 at::Tensor checkpointed(std::function<at::Tensor(const at::Tensor&)> part, const at::Tensor& x);
 
 }  // namespace cp

@@ -15,8 +15,6 @@
 
 #include "core/file.h"
 #include "core/progress.h"
-#include "formats/safetensors.h"
-#include "image/preprocess.h"
 #include "image/read.h"
 
 namespace cp {
@@ -25,17 +23,16 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxImageFile = std::uint64_t{64} << 20;
-constexpr int kCells = 64;
 
 std::string view_text(const View& v) {
   return fmt::format("{:a},{:a},{:a},{:a},{},{},{:a},{:a};", v.crop_x, v.crop_y, v.crop_side, v.angle, v.quarter_turns,
                      v.mirror, v.brightness, v.contrast);
 }
 
-// Everything that the features depend on. A change of the layout or of the arithmetic gets a new first word.
-std::string cache_key(const fs::path& vision_folder, const std::vector<PairRecord>& pairs,
+// Everything that the features depend on.
+std::string cache_key(const FeatureSource& source, const std::vector<PairRecord>& pairs,
                       const std::vector<std::vector<View>>& views) {
-  std::string text = "features-2 " + sha256_hex_file(vision_folder / "model.safetensors");
+  std::string text = source.key;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     text += sha256_hex(read_file(pairs[i].before, kMaxImageFile, ErrorKind::data));
     text += sha256_hex(read_file(pairs[i].after, kMaxImageFile, ErrorKind::data));
@@ -43,19 +40,6 @@ std::string cache_key(const fs::path& vision_folder, const std::vector<PairRecor
     for (const View& view : views[i]) text += view_text(view);
   }
   return sha256_hex(text).substr(0, 32);
-}
-
-void to_halfs(const std::vector<float>& values, std::uint16_t*& out) {
-  for (const float value : values) *out++ = float_to_half(value);
-}
-
-void compute_row(const EfficientNetLite& vision, const Image& before, const Image& after, const Image& mask,
-                 const View& view, std::uint16_t* out) {
-  for (const Image* image : {&before, &after}) {
-    const EfficientNetLite::Features f = vision.forward(preprocess(apply_view(*image, view), Preprocess{}));
-    for (const auto* part : {&f.s8, &f.s16, &f.s32}) to_halfs(*part, out);
-  }
-  if (mask.width > 0) to_halfs(map_target(apply_view_mask(mask, view)), out);
 }
 
 }  // namespace
@@ -68,16 +52,17 @@ struct FeatureCache::Mapping {
   }
 };
 
-FeatureCache FeatureCache::open(const fs::path& folder, const fs::path& vision_folder,
+FeatureCache FeatureCache::open(const fs::path& folder, const FeatureSource& source,
                                 const std::vector<PairRecord>& pairs, const std::vector<std::vector<View>>& views,
                                 int threads) {
   CP_CHECK(!pairs.empty() && pairs.size() == views.size(), "one list of views for each pair");
   FeatureCache cache;
   cache.views_ = views[0].size();
-  cache.key_ = cache_key(vision_folder, pairs, views);
+  cache.row_ = source.row;
+  cache.key_ = cache_key(source, pairs, views);
   const fs::path path = folder / (cache.key_ + ".features");
   const std::size_t rows = pairs.size() * cache.views_;
-  const std::size_t bytes = rows * FeatureLayout::row * sizeof(std::uint16_t);
+  const std::size_t bytes = rows * source.row * sizeof(std::uint16_t);
   std::error_code ignored;
   const bool ready = fs::exists(path, ignored) && fs::file_size(path, ignored) == bytes;
   const fs::path working = ready ? path : fs::path(fmt::format("{}.tmp-{}", path.string(), ::getpid()));
@@ -99,7 +84,7 @@ FeatureCache FeatureCache::open(const fs::path& folder, const fs::path& vision_f
   ::close(fd);
 
   if (!ready) {
-    const EfficientNetLite vision = EfficientNetLite::load(vision_folder);
+    const FeatureSource::Compute compute = source.start();
     auto* out = static_cast<std::uint16_t*>(mapping->data);
     Progress progress("vision features", rows, "views");
     std::mutex lock;
@@ -111,7 +96,7 @@ FeatureCache FeatureCache::open(const fs::path& folder, const fs::path& vision_f
           const Image before = read_rgb(pairs[i].before), after = read_rgb(pairs[i].after);
           const Image mask = pairs[i].label.empty() ? Image() : read_mask(pairs[i].label);
           for (std::size_t v = 0; v < cache.views_; ++v) {
-            compute_row(vision, before, after, mask, views[i][v], out + (i * cache.views_ + v) * FeatureLayout::row);
+            compute(before, after, mask, views[i][v], out + (i * cache.views_ + v) * source.row);
             const std::lock_guard hold(lock);
             progress.advance();
           }
@@ -138,21 +123,7 @@ FeatureCache FeatureCache::open(const fs::path& folder, const fs::path& vision_f
 }
 
 const std::uint16_t* FeatureCache::row(std::size_t pair, std::size_t view) const {
-  return static_cast<const std::uint16_t*>(mapping_->data) + (pair * views_ + view) * FeatureLayout::row;
-}
-
-std::vector<float> map_target(const Image& mask) {
-  if (mask.width % kCells != 0 || mask.height % kCells != 0) return map_target(resize(mask, 256, 256, Filter::nearest));
-  const int w = mask.width / kCells, h = mask.height / kCells;
-  std::vector<float> out(kCells * kCells);
-  for (int y = 0; y < kCells; ++y)
-    for (int x = 0; x < kCells; ++x) {
-      int changed = 0;
-      for (int j = 0; j < h; ++j)
-        for (int i = 0; i < w; ++i) changed += *mask.at(x * w + i, y * h + j) > 0;
-      out[static_cast<std::size_t>(y * kCells + x)] = static_cast<float>(changed) / static_cast<float>(w * h);
-    }
-  return out;
+  return static_cast<const std::uint16_t*>(mapping_->data) + (pair * views_ + view) * row_;
 }
 
 }  // namespace cp

@@ -12,7 +12,8 @@ constexpr std::int64_t kQueries = 4, kKey = 64, kCondition = 256, kTime = 128;
 
 // (T) -> (T 128): sines, then cosines, of 64 geometric frequencies from 1 to 1/10000, in the timestep's own unit.
 at::Tensor time_embedding(const at::Tensor& t, at::ScalarType dtype) {
-  const at::Tensor rates = at::exp(at::arange(kTime / 2, at::kDouble) * (-std::log(10000.0) / (kTime / 2)));
+  const at::Tensor rates =
+      at::exp(at::arange(kTime / 2, t.options().dtype(at::kDouble)) * (-std::log(10000.0) / (kTime / 2)));
   const at::Tensor angles = t.to(at::kDouble).unsqueeze(1) * rates;
   return at::cat({angles.sin(), angles.cos()}, 1).to(dtype);
 }
@@ -38,7 +39,8 @@ at::Tensor HeadNet::condition(const HiddenBatch& hidden) const {
     const at::Tensor weights =
         at::softmax(at::einsum("qc,bnc->bqn", {params["condition.query"], keys}), -1);          // (B 4 N)
     const at::Tensor values = at::bmm(weights, params.linear(hidden.grid, "condition.value"));  // (B 4 64)
-    const at::Tensor places = at::matmul(weights, cell_centres(hidden.grid.size(1), weights.scalar_type()));  // (B 4 2)
+    const at::Tensor places =
+        at::matmul(weights, cell_centres(hidden.grid.size(1), weights.scalar_type()).to(weights.device()));  // (B 4 2)
     joined = at::cat({values.flatten(1), places.flatten(1), hidden.last}, 1);
   }
   return params.layer_norm(params.linear(joined, "condition.out"), "condition.norm");

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "learn/fused_ops.h"
 
 namespace cp {
 
@@ -21,10 +22,8 @@ LoraSet::LoraSet(const LoraConfig& config, const std::vector<LinearShape>& base,
 
 at::Tensor LoraSet::delta(const at::Tensor& x, const std::string& module, bool training) const {
   CP_CHECK(has(module), module);
-  const at::Tensor& a = params[lora_tensor_name(module, 'A')];
-  const at::Tensor& b = params[lora_tensor_name(module, 'B')];
-  const at::Tensor dropped = at::dropout(x.to(a.scalar_type()), config_.dropout, training);
-  return (at::linear(at::linear(dropped, a), b) * scales_.at(module)).to(x.scalar_type());
+  return low_rank(x, params[lora_tensor_name(module, 'A')], params[lora_tensor_name(module, 'B')], scales_.at(module),
+                  training ? config_.dropout : 0);
 }
 
 std::map<std::string, LoraModule> LoraSet::modules() const {

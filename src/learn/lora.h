@@ -20,8 +20,8 @@ class LoraSet {
   LoraSet(const LoraConfig& config, const std::vector<LinearShape>& base, std::uint64_t seed);
 
   bool has(const std::string& module) const { return scales_.count(module) != 0; }
-  // What `module` ("model.layers.0.self_attn.q_proj"; has() is true) adds: x (... in) -> (... out), in x's dtype,
-  // computed in that of A and B. Dropout draws from torch's generator, as all of learn/ does: the trainer seeds it with
+  // What `module` ("model.layers.0.self_attn.q_proj"; has() is true) adds: x (... in) -> (... out), computed in x's
+  // dtype. Dropout draws from torch's generator, as all of learn/ does: the trainer seeds it with
   // the update's number, so that a resumed run draws the same.
   at::Tensor delta(const at::Tensor& x, const std::string& module, bool training) const;
 

@@ -57,24 +57,27 @@ void write_json(const fs::path& path, const OrderedJson& json) { write_file_dura
 
 NanoModel::NanoModel(ModelManifest m, std::string tokenizer_text, const LanguageConfig& config, std::uint64_t seed,
                      double dropout)
-    : manifest(std::move(m)),
-      tokenizer_json(std::move(tokenizer_text)),
+    : tokenizer_json(std::move(tokenizer_text)),
       tokenizer(BpeTokenizer::parse(tokenizer_json, "tokenizer.json")),
       fusion(seed),
-      projector(seed, config.hidden_size, static_cast<int>(manifest.fusion.concepts.size())),
+      projector(seed, config.hidden_size, static_cast<int>(m.fusion.concepts.size())),
       language(config, seed, dropout),
-      head(seed, manifest.head.condition, config.hidden_size),
-      average(seed, manifest.head.condition, config.hidden_size) {}
+      head(seed, m.head.condition, config.hidden_size),
+      average(seed, m.head.condition, config.hidden_size) {
+  manifest = std::move(m);
+}
 
 NanoModel::NanoModel(const TrainConfig& config, std::string tokenizer_text, std::vector<std::string> concepts)
     : NanoModel(make_manifest(config, std::move(concepts)), tokenizer_text,
                 make_language(config, BpeTokenizer::parse(tokenizer_text, "tokenizer.json")), config.seed,
-                config.caption.dropout) {}
+                config.caption.dropout) {
+  vision_folder = config.vision;
+}
 
 NanoModel NanoModel::load(const fs::path& folder) {
-  ModelManifest manifest = read_manifest(folder);
-  const fs::path language_folder = part_path(folder, manifest.language.path);
-  NanoModel model(std::move(manifest), read_file(language_folder / "tokenizer.json", kMaxPart, ErrorKind::model),
+  ModelManifest m = read_manifest(folder);
+  const fs::path language_folder = part_path(folder, m.language.path);
+  NanoModel model(std::move(m), read_file(language_folder / "tokenizer.json", kMaxPart, ErrorKind::model),
                   read_language_config(language_folder / "config.json"), 0, 0.0);
   const auto load = [](const SafeTensors& file, std::initializer_list<ParamSet*> sets) {
     TensorExpectation expectation;
@@ -87,10 +90,19 @@ NanoModel NanoModel::load(const fs::path& folder) {
   load(SafeTensors::open(language_folder), {&model.language.params});
   load(SafeTensors::open(part_path(folder, model.manifest.head.file)), {&model.head.params});
   model.average.params.copy_from(model.head.params);
+  model.vision_folder = part_path(folder, model.manifest.vision.path);
   return model;
 }
 
-void NanoModel::save(const fs::path& folder, const fs::path& vision_folder) const {
+std::vector<std::pair<ParamSet*, std::string>> NanoModel::weights() {
+  return {{&fusion.params, ""},
+          {&projector.params, ""},
+          {&language.params, ""},
+          {&head.params, "head."},
+          {&average.params, "average."}};
+}
+
+void NanoModel::save(const fs::path& folder) const {
   ModelManifest m = manifest;
   for (const char* name : {"config.json", "preprocessor_config.json", "model.safetensors"})
     write_file_durable(folder / m.vision.path / name, read_file(vision_folder / name, kMaxPart, ErrorKind::model));

@@ -5,25 +5,26 @@
 
 #include <filesystem>
 
-#include "formats/model_folder.h"
 #include "learn/fusion_net.h"
 #include "learn/head_net.h"
 #include "learn/language_net.h"
+#include "learn/run_folder.h"
 #include "learn/train_config.h"
 #include "text/bpe_tokenizer.h"
 
 namespace cp {
 
-struct NanoModel {
+struct NanoModel : TrainedModel {
   // Fresh weights, f(config.seed, name).
   NanoModel(const TrainConfig& config, std::string tokenizer_text, std::vector<std::string> concepts);
   // The weights of a folder, widened to float32. `head` and `average` both get the folder's head.
   static NanoModel load(const std::filesystem::path& folder);
 
-  // Writes the whole folder (docs/nano.md); `vision_folder` is copied. The averaged head is the one that is written.
-  void save(const std::filesystem::path& folder, const std::filesystem::path& vision_folder) const;
+  // Copies `vision_folder`. The averaged head is the one that is written.
+  void save(const std::filesystem::path& folder) const override;
+  std::vector<std::pair<ParamSet*, std::string>> weights() override;
 
-  ModelManifest manifest;
+  std::filesystem::path vision_folder;
   std::string tokenizer_json;
   BpeTokenizer tokenizer;
   FusionNet fusion;

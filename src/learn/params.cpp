@@ -1,6 +1,7 @@
 #include "learn/params.h"
 
 #include "core/error.h"
+#include "learn/fused_ops.h"
 
 namespace cp {
 
@@ -81,11 +82,15 @@ at::Tensor ParamSet::layer_norm(const at::Tensor& x, const std::string& prefix, 
 }
 
 at::Tensor ParamSet::rms_norm(const at::Tensor& x, const std::string& name, double eps) const {
-  return x * at::rsqrt(x.pow(2).mean(-1, true) + eps) * (*this)[name];
+  return cp::rms_norm(x, (*this)[name], eps, x.scalar_type());
 }
 
 void ParamSet::set_trainable(bool trainable) {
   for (at::Tensor& value : values_) value = value.detach().set_requires_grad(trainable);
+}
+
+void ParamSet::to(at::Device device) {
+  for (at::Tensor& value : values_) value = value.detach().to(device).set_requires_grad(value.requires_grad());
 }
 
 void ParamSet::to(at::ScalarType dtype) {
@@ -96,6 +101,12 @@ void ParamSet::copy_from(const ParamSet& other) {
   CP_CHECK(names_ == other.names_, "different parameter sets");
   at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < values_.size(); ++i) values_[i].copy_(other.values_[i]);
+}
+
+void ParamSet::follow(const ParamSet& other, double decay) {
+  CP_CHECK(names_ == other.names_, "different parameter sets");
+  at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < values_.size(); ++i) values_[i].lerp_(other.values_[i], 1 - decay);
 }
 
 void ParamSet::expect(TensorExpectation& expectation, const std::string& prefix) const {

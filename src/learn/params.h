@@ -40,8 +40,11 @@ class ParamSet {
   at::Tensor rms_norm(const at::Tensor& x, const std::string& name, double eps) const;             // last axis
 
   void set_trainable(bool trainable);
+  void to(at::Device device);
   void to(at::ScalarType dtype);          // for gradient checks in float64
   void copy_from(const ParamSet& other);  // same names and shapes
+  // Moving average: values become decay * values + (1 - decay) * other's.
+  void follow(const ParamSet& other, double decay);
   // Adds this set's names (with a prefix) to what a file is expected to hold; check the expectation, then load.
   void expect(TensorExpectation& expectation, const std::string& prefix = "") const;
   void load(const SafeTensors& file, const std::string& prefix = "");

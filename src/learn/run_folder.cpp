@@ -25,12 +25,8 @@ constexpr int kStateVersion = 1;
 // Options that may change between a run and its continuation: they move no weight.
 bool may_change(const std::string& name) {
   return name == "out" || name == "cache" || name == "threads" || name == "save_every" || name == "keep" ||
-         name == "name" || name == "data" || name == "text_data" || name == "vision" || name == "folds";
-}
-
-OrderedJson config_json(const TrainConfig& config) {
-  TrainConfig copy = config;
-  return OptionSet(copy).to_json();
+         name == "name" || name == "language" || name == "parts" || name == "device" || name == "memory_limit" ||
+         name == "checkpoint_layers" || name == "data" || name == "text_data" || name == "vision" || name == "folds";
 }
 
 // Flat "a.b" -> value, to compare two configurations name by name.
@@ -56,35 +52,27 @@ std::vector<fs::path> checkpoints(const fs::path& folder) {
   return out;
 }
 
-void append_all(std::vector<TensorToWrite>& out, const NanoModel& model) {
-  model.fusion.params.append_to(out, DType::f32);
-  model.projector.params.append_to(out, DType::f32);
-  model.language.params.append_to(out, DType::f32);
-  model.head.params.append_to(out, DType::f32, "head.");
-  model.average.params.append_to(out, DType::f32, "average.");
-}
-
 }  // namespace
 
-RunFolder::RunFolder(fs::path folder, const TrainConfig& config) : folder_(std::move(folder)), config_(config) {}
+RunFolder::RunFolder(const RunOptions& options, OptionSet settings)
+    : folder_(options.out), options_(options), settings_(std::move(settings)) {}
 
 void RunFolder::start_fresh() {
   if (!checkpoints(folder_ / "checkpoints").empty())
     throw UserError(ErrorKind::usage, folder_.string(), "holds checkpoints of an earlier run.",
                     "Continue it with --resume, or choose another folder with out=DIR.");
-  TrainConfig copy = config_;
-  write_file_durable(folder_ / "config.yaml", OptionSet(copy).to_yaml());
+  write_file_durable(folder_ / "config.yaml", settings_.to_yaml());
   write_file_durable(folder_ / "metrics.jsonl", "");
 }
 
-void RunFolder::save(const TrainState& state, const AdamW& optimiser, const NanoModel& model, bool is_best) {
+void RunFolder::save(const TrainState& state, const AdamW& optimiser, TrainedModel& model, bool is_best) {
   const fs::path root = folder_ / "checkpoints";
   const std::string name = fmt::format("{:06}", state.step);
   const fs::path target = root / name, working = root / fmt::format("{}.tmp-{}", name, ::getpid());
   fs::remove_all(working);
-  model.save(working / "model", config_.vision);
+  model.save(working / "model");
   std::vector<TensorToWrite> tensors;
-  append_all(tensors, model);
+  for (const auto& [set, prefix] : model.weights()) set->append_to(tensors, DType::f32, prefix);
   write_safetensors(working / "training_state" / "weights.safetensors", tensors);
   write_safetensors(working / "training_state" / "optimizer.safetensors", optimiser.state());
   OrderedJson json = {{"format", "changepilot-training-state"},
@@ -96,7 +84,8 @@ void RunFolder::save(const TrainState& state, const AdamW& optimiser, const Nano
                       {"optimizer_steps", optimiser.steps()},
                       {"has_best", state.has_best},
                       {"best", state.best},
-                      {"config", config_json(config_)}};
+                      {"loss_scale", state.loss_scale},
+                      {"config", settings_.to_json()}};
   for (const char* file : {"weights.safetensors", "optimizer.safetensors"})
     json["sha256"][file] = sha256_hex_file(working / "training_state" / file);
   write_file_durable(working / "training_state" / "state.json", json.dump(2) + "\n");
@@ -113,7 +102,7 @@ void RunFolder::prune() {
   std::error_code ignored;
   const fs::path best = fs::read_symlink(root / "best", ignored);
   const std::vector<fs::path> all = checkpoints(root);
-  const std::size_t keep = static_cast<std::size_t>(std::max(2, config_.keep));
+  const std::size_t keep = static_cast<std::size_t>(std::max(2, options_.keep));
   for (std::size_t i = 0; i + keep < all.size(); ++i)
     if (all[i].filename() != best) fs::remove_all(all[i], ignored);
 }
@@ -136,7 +125,7 @@ std::optional<RunFolder::Saved> RunFolder::newest() {
 
       std::map<std::string, Json> then, now;
       flatten(json_member(json, "config", where, ErrorKind::model), "", then);
-      flatten(Json(config_json(config_)), "", now);
+      flatten(Json(settings_.to_json()), "", now);
       std::string changed;
       for (const auto& [name, value] : now)
         if (!may_change(name) && (!then.count(name) || then[name] != value))
@@ -154,9 +143,8 @@ std::optional<RunFolder::Saved> RunFolder::newest() {
       saved.state.step = json_integer(json, "step", where, ErrorKind::model, 0, INT64_MAX);
       saved.state.has_best = json_bool(json, "has_best", where, ErrorKind::model);
       saved.state.best = json_number(json, "best", where, ErrorKind::model);
-      saved.tokenizer_json =
-          read_file(part_path(folder / "model", manifest.language.path) / "tokenizer.json", kMaxText, ErrorKind::model);
-      saved.concepts = manifest.fusion.concepts;
+      if (json.contains("loss_scale"))
+        saved.state.loss_scale = json_number(json, "loss_scale", where, ErrorKind::model);
       return saved;
     } catch (const UserError& error) {
       if (error.kind() == ErrorKind::usage) throw;
@@ -168,14 +156,10 @@ std::optional<RunFolder::Saved> RunFolder::newest() {
   return std::nullopt;
 }
 
-void RunFolder::load_model(const Saved& saved, NanoModel& model) {
+void RunFolder::load_model(const Saved& saved, TrainedModel& model) {
   const SafeTensors file = SafeTensors::open(saved.folder / "training_state" / "weights.safetensors");
   TensorExpectation expectation;
-  const std::pair<ParamSet*, const char*> sets[] = {{&model.fusion.params, ""},
-                                                    {&model.projector.params, ""},
-                                                    {&model.language.params, ""},
-                                                    {&model.head.params, "head."},
-                                                    {&model.average.params, "average."}};
+  const auto sets = model.weights();
   for (const auto& [set, prefix] : sets) set->expect(expectation, prefix);
   expectation.check(file);
   for (const auto& [set, prefix] : sets) set->load(file, prefix);

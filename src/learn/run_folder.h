@@ -7,15 +7,33 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "learn/nano_model.h"
+#include "core/options.h"
+#include "formats/model_folder.h"
+#include "learn/run_options.h"
 #include "learn/trainer.h"
 
 namespace cp {
 
+// What a run trains.
+class TrainedModel {
+ public:
+  virtual ~TrainedModel() = default;
+
+  // The whole model folder (docs/files.md).
+  virtual void save(const std::filesystem::path& folder) const = 0;
+  // Everything that training changes, with a prefix for the names in training_state/.
+  virtual std::vector<std::pair<ParamSet*, std::string>> weights() = 0;
+
+  ModelManifest manifest;
+};
+
 class RunFolder {
  public:
-  RunFolder(std::filesystem::path folder, const TrainConfig& config);
+  // Both must outlive the folder; `settings` holds the whole effective configuration.
+  RunFolder(const RunOptions& options, OptionSet settings);
 
   // Fresh run: refuses a folder that holds checkpoints (UserError(usage)); writes config.yaml.
   void start_fresh();
@@ -25,15 +43,13 @@ class RunFolder {
   struct Saved {
     std::filesystem::path folder;
     TrainState state;
-    std::string tokenizer_json;
-    std::vector<std::string> concepts;
   };
   std::optional<Saved> newest();
   // Restores weights and manifest; optimiser state is read by load_optimiser once the stage's groups exist.
-  static void load_model(const Saved& saved, NanoModel& model);
+  static void load_model(const Saved& saved, TrainedModel& model);
   static void load_optimiser(const Saved& saved, AdamW& optimiser);
 
-  void save(const TrainState& state, const AdamW& optimiser, const NanoModel& model, bool is_best);
+  void save(const TrainState& state, const AdamW& optimiser, TrainedModel& model, bool is_best);
   void log(const OrderedJson& line);
   // Drops the lines of metrics.jsonl that lie behind `step`: a resumed run writes them again.
   void rewind_log(std::int64_t step);
@@ -44,7 +60,8 @@ class RunFolder {
   void prune();
 
   std::filesystem::path folder_;
-  const TrainConfig& config_;
+  const RunOptions& options_;
+  OptionSet settings_;
 };
 
 }  // namespace cp

@@ -27,6 +27,8 @@ class Stage {
   virtual std::vector<std::size_t> order(int epoch) const = 0;
   // Mean loss of a batch (a scalar with a graph); `parts` gets named shares of it for the log.
   virtual at::Tensor loss(std::span<const std::size_t> batch, int epoch, std::map<std::string, double>& parts) = 0;
+  // Gradients in float16 need a loss that is multiplied by TrainState::loss_scale on the way back.
+  virtual bool scales_loss() const { return false; }
   virtual void after_step() {}
   // Figures on the validation pairs. "monitor" is what the best checkpoint has least of.
   virtual OrderedJson validate() = 0;

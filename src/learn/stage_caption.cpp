@@ -16,15 +16,7 @@ void CaptionStage::add_parameters(AdamW& optimiser) {
 }
 
 std::vector<std::size_t> CaptionStage::order(int epoch) const {
-  std::vector<std::size_t> changed, unchanged;
-  for (std::size_t i = 0; i < data_.train.size(); ++i)
-    (data_.train[i].record.changeflag ? changed : unchanged).push_back(i);
-  Rng rng(config_.seed, Stream::shuffle, static_cast<std::uint32_t>(epoch), 3);
-  rng.shuffle(unchanged);
-  unchanged.resize(static_cast<std::size_t>(config_.caption.unchanged_share * static_cast<double>(unchanged.size())));
-  changed.insert(changed.end(), unchanged.begin(), unchanged.end());
-  rng.shuffle(changed);
-  return changed;
+  return changed_and_some(data_.train, config_.caption.unchanged_share, config_.seed, epoch);
 }
 
 at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std::map<std::string, double>& parts) {
@@ -38,8 +30,7 @@ at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std
     const std::size_t pair = batch[row];
     const TrainPair& item = data_.train[pair];
     Rng rng(config_.seed, Stream::view_choice, static_cast<std::uint32_t>(epoch), pair);
-    std::size_t view = rng.below(item.views.size());
-    while (item.texts[view].captions.size() < 2) view = (view + 1) % item.views.size();  // view 0 has all captions
+    const std::size_t view = choose_view(item, rng);
     const ViewText& text = item.texts[view];
     picks.push_back({pair, view});
     changed.push_back(item.record.changeflag);

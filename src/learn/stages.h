@@ -76,13 +76,29 @@ class CaptionStage : public Stage {
   std::vector<Prompt> prompts_;
 };
 
+// What the denoiser learns from: `draws` noisy versions of each action, f(seed, epoch, sample).
+class NoiseLoss {
+ public:
+  NoiseLoss(const HeadOptions& options, std::uint64_t seed);
+  // Mean squared error of the predicted noise; hidden states, targets and samples (numbers for the draws) by row.
+  at::Tensor operator()(const HeadNet& head, const HiddenBatch& hidden, const std::vector<ActionTarget>& targets,
+                        int epoch, std::span<const std::size_t> samples, bool training) const;
+
+ private:
+  const HeadOptions& options_;
+  std::uint64_t seed_;
+  at::Tensor alphas_;  // (T) accumulated
+};
+
 // Action head on cached hidden states; everything else is frozen.
 class HeadStage : public Stage {
  public:
-  HeadStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion, const Projector& projector,
-            const LanguageNet& language, HeadNet& head, HeadNet& average);
+  // Rows of the hidden states: pair-major, then view; of the validation pairs one view.
+  HeadStage(const HeadOptions& options, std::uint64_t seed, const std::vector<TrainPair>& train,
+            const std::vector<TrainPair>& val, HiddenBatch train_hidden, HiddenBatch val_hidden, HeadNet& head,
+            HeadNet& average);
   std::string name() const override { return "head"; }
-  const StageOptions& options() const override { return config_.head; }
+  const StageOptions& options() const override { return options_; }
   void add_parameters(AdamW& optimiser) override;
   std::vector<std::size_t> order(int epoch) const override;
   at::Tensor loss(std::span<const std::size_t> batch, int epoch, std::map<std::string, double>& parts) override;
@@ -90,16 +106,13 @@ class HeadStage : public Stage {
   OrderedJson validate() override;
 
  private:
-  at::Tensor noise_loss(const HeadNet& head, const HiddenBatch& hidden, const std::vector<ActionTarget>& targets,
-                        Stream stream_time, Stream stream_noise, int epoch, std::span<const std::size_t> samples,
-                        bool training);
-
-  const TrainConfig& config_;
-  const TrainData& data_;
+  const HeadOptions& options_;
+  std::uint64_t seed_;
+  const std::vector<TrainPair>&train_, &val_;
+  HiddenBatch train_hidden_, val_hidden_;
   HeadNet& head_;
   HeadNet& average_;
-  at::Tensor alphas_;        // (T) accumulated
-  HiddenBatch train_, val_;  // rows: pair-major, then view
+  NoiseLoss noise_loss_;
 };
 
 // (B T D): the prompt's embeddings with the visual ones in their places; `visual` (B N D).

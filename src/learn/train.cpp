@@ -11,9 +11,11 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "learn/calibrate.h"
+#include "learn/device.h"
+#include "learn/memory_plan.h"
+#include "learn/nano_recipe.h"
+#include "learn/published_recipe.h"
 #include "learn/run_folder.h"
-#include "learn/stages.h"
 
 namespace cp {
 namespace {
@@ -21,13 +23,10 @@ namespace {
 volatile std::sig_atomic_t g_signal = 0;
 extern "C" void remember_signal(int signal) { g_signal = signal; }
 
-constexpr const char* kStages[] = {"text", "map", "caption", "head"};
-constexpr std::size_t kPhase2 = 3;  // stages from here on belong to phase 2
-
 class Training {
  public:
-  Training(const TrainConfig& config, const TrainRequest& request)
-      : config_(config), request_(request), run_(config.out, config) {}
+  Training(Recipe& recipe, const TrainRequest& request)
+      : recipe_(recipe), request_(request), run_(recipe.options(), recipe.settings()) {}
 
   int run() {
     std::optional<RunFolder::Saved> saved;
@@ -42,36 +41,30 @@ class Training {
     } else {
       run_.start_fresh();
     }
-    data_ = load_train_data(config_, saved ? saved->tokenizer_json : "",
-                            saved ? saved->concepts : std::vector<std::string>{});
-    model_ = std::make_unique<NanoModel>(config_, data_.tokenizer_json, data_.concepts);
+    recipe_.prepare(saved ? &*saved : nullptr);
+    const std::vector<std::string> stages = recipe_.stages();
     std::size_t first = 0;
     if (saved) {
-      RunFolder::load_model(*saved, *model_);
+      RunFolder::load_model(*saved, recipe_.model());
       state_ = saved->state;
       run_.rewind_log(state_.step);
-      while (first < kPhase2 && state_.stage != kStages[first]) ++first;
+      while (first + 1 < stages.size() && state_.stage != stages[first]) ++first;
     }
-    const std::size_t last = request_.phase == 1 ? kPhase2 : std::size(kStages);
+    const std::size_t last = request_.phase == 1 ? recipe_.phase1() : stages.size();
     for (std::size_t i = first; i < last; ++i) {
-      const bool continues = saved && i == first;
-      if (!run_stage(kStages[i], continues ? &*saved : nullptr)) return 128 + static_cast<int>(g_signal);
+      const bool continues = saved && state_.stage == stages[i];
+      if (!run_stage(stages[i], continues ? &*saved : nullptr)) {
+        if (over_limit_) throw over_limit();
+        return 128 + static_cast<int>(g_signal);
+      }
     }
     std::printf("%s\n", (run_.path() / "checkpoints" / "last" / "model").c_str());
     return 0;
   }
 
  private:
-  std::unique_ptr<Stage> make_stage(const std::string& name) {
-    NanoModel& m = *model_;
-    if (name == "text") return std::make_unique<TextStage>(config_, data_, m.language, m.projector);
-    if (name == "map") return std::make_unique<MapStage>(config_, data_, m.fusion);
-    if (name == "caption") return std::make_unique<CaptionStage>(config_, data_, m.fusion, m.projector, m.language);
-    return std::make_unique<HeadStage>(config_, data_, m.fusion, m.projector, m.language, m.head, m.average);
-  }
-
   bool run_stage(const std::string& name, const RunFolder::Saved* saved) {
-    const std::unique_ptr<Stage> stage = make_stage(name);
+    const std::unique_ptr<Stage> stage = recipe_.make_stage(name);
     AdamW optimiser(stage->optimiser());
     stage->add_parameters(optimiser);
     if (saved)
@@ -79,59 +72,85 @@ class Training {
     else
       state_ = TrainState{name, 0, 0, state_.step, 0, false};
     TrainHooks hooks;
-    hooks.log = [&](const OrderedJson& line) { run_.log(line); };
+    hooks.log = [&](const OrderedJson& line) {
+      OrderedJson with_memory = line;
+      with_memory["peak_memory"] = static_cast<std::int64_t>(peak());
+      run_.log(with_memory);
+    };
     hooks.save = [&](const TrainState& state, const AdamW& opt, bool is_best) {
-      run_.save(state, opt, *model_, is_best);
+      run_.save(state, opt, recipe_.model(), is_best);
     };
     hooks.stop = [&] { return stop_asked(); };
-    hooks.save_every = config_.save_every;
-    if (stage->options().epochs > 0 && !train_stage(*stage, optimiser, state_, config_.seed, hooks)) return false;
-    if (name != "map" || config_.folds == 0) return true;
-    return run_calibration();
+    hooks.save_every = recipe_.options().save_every;
+    if (stage->options().epochs > 0 && !train_stage(*stage, optimiser, state_, recipe_.options().seed, hooks))
+      return false;
+    OrderedJson found;
+    if (!recipe_.after_stage(
+            name, [] { return g_signal != 0; }, found))
+      return false;
+    if (!found.empty()) {
+      OrderedJson line = {{"step", state_.step}};
+      line.update(found);
+      run_.log(line);
+      std::fprintf(stderr, "%s\n", line.dump().c_str());
+    }
+    return true;
   }
 
   // A signal, or the number of updates that this call was to make.
   bool stop_asked() {
+    if (recipe_.memory_limit() > 0 && peak() > recipe_.memory_limit()) return over_limit_ = true;
     if (request_.stop_after > 0 && ++updates_ >= request_.stop_after) g_signal = SIGINT;
     return g_signal != 0;
   }
 
-  bool run_calibration() {
-    const std::optional<Calibration> found = calibrate(config_, data_, [] { return g_signal != 0; });
-    if (!found) return false;
-    model_->manifest.flag = found->flag;
-    model_->manifest.region = found->region;
-    const OrderedJson line = {{"step", state_.step},
-                              {"stage", "calibrate"},
-                              {"pairs", found->pairs},
-                              {"flag_accuracy", found->flag_accuracy},
-                              {"flag_nll", found->flag_nll},
-                              {"flag_bias", found->flag.bias},
-                              {"flag_temperature", found->flag.temperature},
-                              {"region_threshold", found->region.threshold},
-                              {"region_n", found->region.n}};
-    run_.log(line);
-    std::fprintf(stderr, "calibrated on unseen scenes: %s\n", line.dump().c_str());
-    return true;
+  double peak() const { return static_cast<double>(device_memory(recipe_.device()).peak); }
+  UserError over_limit() const {
+    return UserError(ErrorKind::memory, "memory_limit",
+                     fmt::format("{} were in use, the limit is {}; the run was saved and stopped.", show_bytes(peak()),
+                                 show_bytes(recipe_.memory_limit())),
+                     "Continue it with --resume and a smaller batch or a higher limit.");
   }
 
-  const TrainConfig& config_;
+  Recipe& recipe_;
   const TrainRequest& request_;
   RunFolder run_;
-  TrainData data_;
-  std::unique_ptr<NanoModel> model_;
   TrainState state_;
   std::int64_t updates_ = 0;
+  bool over_limit_ = false;
 };
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+int run(Recipe& recipe, const TrainRequest& request) {
+  const int threads = recipe.options().threads;
+  at::set_num_threads(threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency()));
+  g_signal = 0;
+  std::signal(SIGINT, remember_signal);
+  std::signal(SIGTERM, remember_signal);
+  if (recipe.memory_limit() > 0) limit_device_memory(recipe.device(), recipe.memory_limit());
+  try {
+    return Training(recipe, request).run();
+  } catch (const UserError&) {
+    throw;
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
+    throw UserError(ErrorKind::memory, recipe.memory_limit() > 0 ? "memory_limit" : recipe.device().str(),
+                    fmt::format("no more memory ({}).", first_line(error.what())),
+                    "The last checkpoint is intact; use a smaller batch (see --dry-run).");
+  }
+}
 
 }  // namespace
 
 int run_training(const TrainConfig& config, const TrainRequest& request) {
-  at::set_num_threads(config.threads > 0 ? config.threads : static_cast<int>(std::thread::hardware_concurrency()));
-  g_signal = 0;
-  std::signal(SIGINT, remember_signal);
-  std::signal(SIGTERM, remember_signal);
-  return Training(config, request).run();
+  NanoRecipe recipe(config);
+  return run(recipe, request);
+}
+
+int run_training(const PublishedConfig& config, const TrainRequest& request) {
+  PublishedRecipe recipe(config);
+  return run(recipe, request);
 }
 
 }  // namespace cp

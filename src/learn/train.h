@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "learn/published_config.h"
 #include "learn/train_config.h"
 
 namespace cp {
@@ -17,6 +18,11 @@ struct TrainRequest {
 
 // Returns the exit code: 0 done, 130 or 143 stopped by a signal after saving. Progress and notes go to stderr, the path
 // of the last checkpoint's model to stdout. Throws UserError.
-int run_training(const TrainConfig& config, const TrainRequest& request);
+int run_training(const TrainConfig& config, const TrainRequest& request);      // the nano design
+int run_training(const PublishedConfig& config, const TrainRequest& request);  // the published one
+
+// Prints the memory table of each stage (train --dry-run) and trains nothing. Returns 0. Throws UserError(memory) after
+// it when a stage will not stay within config.memory_limit.
+int print_memory_plan(const PublishedConfig& config, bool json);
 
 }  // namespace cp

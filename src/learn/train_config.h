@@ -1,40 +1,13 @@
 #pragma once
-// In:  configs/*.yaml, flags, key=value overrides (each field is declared once, here).
-// Out: the whole effective configuration of a training run.
-// Not here: the training (trainer.h), reading YAML (core/options.h).
+// In:  configs/nano.yaml, flags, key=value overrides.
+// Out: the whole effective configuration of a training run of the nano design.
+// Not here: what all runs have (run_options.h), the training (trainer.h), reading YAML (core/options.h).
 
 #include <string>
-#include <vector>
 
-#include "data/augment.h"
+#include "learn/run_options.h"
 
 namespace cp {
-
-// One stretch of training: AdamW, linear warm-up, cosine decay.
-struct StageOptions {
-  int epochs = 1;
-  int batch_size = 16;
-  int accumulate = 1;           // micro-batches of batch_size summed into one update
-  double learning_rate = 1e-3;  // peak
-  int warmup_steps = 30;
-  double final_share = 0.01;  // of the peak rate, kept at the end of the cosine
-  double weight_decay = 0.02;
-  double beta2 = 0.999;
-  double clip = 1.0;  // joint gradient norm
-
-  template <class V>
-  void fields(V& v) {
-    v("epochs", epochs, "passes over the training pairs");
-    v("batch_size", batch_size, "samples in a batch");
-    v("accumulate", accumulate, "batches summed into one update");
-    v("learning_rate", learning_rate, "peak learning rate of AdamW");
-    v("warmup_steps", warmup_steps, "updates of linear warm-up");
-    v("final_share", final_share, "share of the peak rate that the cosine ends on");
-    v("weight_decay", weight_decay, "decoupled weight decay");
-    v("beta2", beta2, "AdamW's second moment decay");
-    v("clip", clip, "largest joint gradient norm");
-  }
-};
 
 struct CaptionOptions : StageOptions {
   double projector_scale = 3.3;  // learning rate of the projector relative to the language model's
@@ -53,36 +26,6 @@ struct CaptionOptions : StageOptions {
     v("concept_weight", concept_weight, "weight of the concept loss beside the caption loss");
     v("unchanged_share", unchanged_share, "share of the unchanged pairs seen in an epoch");
     v("dropout", dropout, "in the language model");
-  }
-};
-
-struct HeadOptions : StageOptions {
-  std::string condition = "visual_attention";
-  std::string schedule = "linear";
-  std::string sampler = "dpmpp_2m";
-  std::string spacing = "quadratic";
-  int steps = 10;
-  int samples = 64;
-  int draws = 8;  // (t, noise) draws for each condition and batch
-  double dropout = 0.1;
-  double ema = 0.99;
-  double snap_sigma = 0.3;
-  std::string target = "largest";
-
-  template <class V>
-  void fields(V& v) {
-    StageOptions::fields(v);
-    v("condition", condition, "visual_attention | last_token");
-    v("schedule", schedule, "noise schedule: linear | squared_cosine");
-    v("sampler", sampler, "ddpm | ddim | dpmpp_2m");
-    v("spacing", spacing, "leading | trailing | linspace | quadratic | log_snr");
-    v("steps", steps, "denoising steps of an answer");
-    v("samples", samples, "draws of an answer");
-    v("draws", draws, "(time, noise) draws for each condition in training");
-    v("dropout", dropout, "in the denoiser");
-    v("ema", ema, "decay of the averaged weights that are saved");
-    v("snap_sigma", snap_sigma, "width of the snap to the change map, 0 = off");
-    v("target", target, "largest | union | centroid");
   }
 };
 
@@ -107,21 +50,9 @@ struct LanguageOptions {
   }
 };
 
-struct TrainConfig {
-  std::string data = "../shared/data/levir-mini";
+struct TrainConfig : RunOptions {
   std::string text_data = "../shared/data/levir-cc-captions/LevirCCcaptions.json";
-  std::string vision = "models/nano/vision";
-  std::string out = "runs/nano";
-  std::string cache = "runs/cache";
-  std::string name = "nano";
-  std::uint64_t seed = 0;
-  std::uint64_t view_seed = 0;
-  int threads = 0;
-  int views = 16;
   int folds = 4;
-  int save_every = 0;
-  int keep = 2;
-  AugmentOptions augment;
   LanguageOptions language;
   StageOptions text, map;
   CaptionOptions caption;
@@ -129,20 +60,9 @@ struct TrainConfig {
 
   template <class V>
   void fields(V& v) {
-    v("data", data, "folder in LEVIR-CC layout with masks");
+    RunOptions::fields(v);
     v("text_data", text_data, "caption file for pre-training on text; empty = only the captions of data");
-    v("vision", vision, "frozen vision encoder: a folder with config.json and model.safetensors");
-    v("out", out, "run folder");
-    v("cache", cache, "folder of the feature cache");
-    v("name", name, "name in the model card");
-    v("seed", seed, "seed of everything that is trained");
-    v("view_seed", view_seed, "seed of the augmented views (kept apart so that runs share one feature cache)");
-    v("threads", threads, "0 = all cores");
-    v("views", views, "augmented views of each training pair; the first 8 are pure turns and mirrors");
     v("folds", folds, "folds over the training scenes for the calibration of flag and region; 0 = none");
-    v("save_every", save_every, "updates between checkpoints besides each epoch's end; 0 = only there");
-    v("keep", keep, "checkpoints kept besides the best (at least 2)");
-    v("augment", augment, "");
     v("language", language, "");
     v("text", text, "");
     v("map", map, "");

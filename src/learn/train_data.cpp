@@ -4,12 +4,10 @@
 #include <map>
 #include <set>
 #include <sstream>
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "core/rng.h"
-#include "image/read.h"
 #include "text/bpe_trainer.h"
 #include "text/template.h"
 
@@ -80,48 +78,6 @@ bool is_direction(const std::string& word) {
   return changed(turn) || changed(mirror);
 }
 
-// Views 0..7 are the eight turns and mirrors alone, so that the clean pictures are seen; later ones add everything
-// else.
-std::vector<View> make_views(const TrainConfig& config, std::size_t pair) {
-  std::vector<View> views;
-  for (int v = 0; v < config.views; ++v) {
-    Rng rng(config.view_seed, Stream::augment, static_cast<std::uint32_t>(v), pair);
-    View view = v < 8 ? View{} : draw_view(rng, config.augment);
-    view.quarter_turns = config.augment.quarter_turns ? v % 4 : 0;
-    view.mirror = config.augment.flips && v % 8 >= 4;
-    views.push_back(view);
-  }
-  return views;
-}
-
-TrainPair make_pair(const PairRecord& record, std::vector<View> views, const TrainConfig& config,
-                    const BpeTokenizer& tokenizer, const std::map<std::string, std::size_t>& concept_index,
-                    const Image& mask, const std::vector<Component>& components) {
-  TrainPair pair;
-  pair.record = record;
-  pair.views = std::move(views);
-  pair.group = scene_group(record.name);
-  pair.mask_disagrees = mask.width > 0 && flag_against_mask(record.changeflag, components.empty()) != Agreement::agrees;
-  const ActionTarget whole = make_action_target(mask, components, parse_target(config.head.target), record.changeflag);
-  for (const View& view : pair.views) {
-    ViewText text;
-    std::vector<std::string> captions;
-    for (const std::string& caption : record.captions)
-      if (const auto rewritten = apply_view(caption, view)) captions.push_back(*rewritten);
-    text.complete = captions.size() == record.captions.size();
-    text.concepts = concept_shares(captions, concept_index);
-    for (const std::string& caption : captions) text.captions.push_back(caption_ids(tokenizer, caption));
-    pair.texts.push_back(std::move(text));
-    ActionTarget target = whole;
-    const Point p = apply_view(Point{whole.x, whole.y}, view);
-    target.x = p.x;
-    target.y = p.y;
-    target.has_point = whole.has_point && !pair.mask_disagrees && p.x >= 0 && p.x < 1 && p.y >= 0 && p.y < 1;
-    pair.targets.push_back(target);
-  }
-  return pair;
-}
-
 // Names and caption sets of the validation pairs: nothing of them may be read as training text.
 class HeldOut {
  public:
@@ -149,11 +105,7 @@ class HeldOut {
 
 TrainData load_train_data(const TrainConfig& config, const std::string& tokenizer_json,
                           const std::vector<std::string>& concepts) {
-  const LevirIndex index = read_levir(config.data);
-  const std::vector<PairRecord> train = pairs_of_split(index, "train"), val = pairs_of_split(index, "val");
-  if (train.empty())
-    throw UserError(ErrorKind::data, config.data, "no pairs in split \"train\".",
-                    "Check the folder with `changepilot dataset check`.");
+  const auto [train, val] = read_pair_records(config);
   const HeldOut held_out(val);
   std::vector<PairRecord> text_train = train, text_val;
   if (!config.text_data.empty()) {
@@ -193,40 +145,17 @@ TrainData load_train_data(const TrainConfig& config, const std::string& tokenize
   for (const PairRecord& record : text_val)
     if (record.changeflag) add_text(record, data.text_val);
 
-  std::vector<std::vector<View>> train_views, val_views;
-  for (std::size_t i = 0; i < train.size(); ++i) {
-    train_views.push_back(make_views(config, i));
-    const Image mask = train[i].label.empty() ? Image() : read_mask(train[i].label);
-    data.train.push_back(
-        make_pair(train[i], train_views.back(), config, data.tokenizer, concept_index, mask, find_components(mask)));
-  }
-  for (const PairRecord& record : val) {
-    val_views.push_back({View{}});
-    const Image mask = record.label.empty() ? Image() : read_mask(record.label);
-    std::vector<Component> components = find_components(mask);
-    data.val.push_back(make_pair(record, {View{}}, config, data.tokenizer, concept_index, mask, components));
-    data.val_truth.push_back({record.name, record.changeflag, record.captions, mask, std::move(components)});
-  }
-  const int threads = config.threads > 0 ? config.threads : static_cast<int>(std::thread::hardware_concurrency());
-  data.train_features = FeatureCache::open(config.cache, config.vision, train, train_views, threads);
-  if (!val.empty()) data.val_features = FeatureCache::open(config.cache, config.vision, val, val_views, threads);
+  const CaptionEncoder encode = [&](const std::string& caption) { return caption_ids(data.tokenizer, caption); };
+  data.train = make_pairs(train, config, config.head.target, true, encode);
+  data.val = make_pairs(val, config, config.head.target, false, encode);
+  for (std::vector<TrainPair>* pairs : {&data.train, &data.val})
+    for (TrainPair& pair : *pairs)
+      for (ViewText& text : pair.texts) text.concepts = concept_shares(text.sentences, concept_index);
+  const FeatureSource source = stride_features(config.vision);
+  data.train_features = open_features(config, source, data.train);
+  if (!val.empty()) data.val_features = open_features(config, source, data.val);
   return data;
 }
-
-namespace {
-
-// Stacks one part of the picked rows: (B C S S) f32.
-at::Tensor gather(const FeatureCache& cache, const std::vector<Pick>& picks, std::size_t offset,
-                  at::IntArrayRef shape) {
-  std::vector<at::Tensor> rows;
-  for (const Pick& pick : picks) {
-    auto* data = const_cast<std::uint16_t*>(cache.row(pick.pair, pick.view) + offset);  // from_blob takes no const
-    rows.push_back(at::from_blob(data, shape, at::kHalf));
-  }
-  return at::stack(rows).to(at::kFloat);
-}
-
-}  // namespace
 
 FeatureBatch gather_features(const FeatureCache& cache, const std::vector<Pick>& picks, int image) {
   const std::size_t base = image == 0 ? 0 : FeatureLayout::image;

@@ -6,41 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "data/components.h"
-#include "data/levir.h"
-#include "learn/feature_cache.h"
 #include "learn/fusion_net.h"
+#include "learn/pair_data.h"
 #include "learn/train_config.h"
-#include "metrics/evaluate.h"
 #include "text/bpe_tokenizer.h"
 
 namespace cp {
 
-// What the captions of one view of one pair say, after the direction words were rewritten.
-struct ViewText {
-  std::vector<std::vector<int>> captions;  // ids with the end token
-  std::vector<float> concepts;             // (C) share of the captions that name the concept
-  bool complete = true;                    // false: captions were left out, so direction concepts are unknown
-};
-
-struct TrainPair {
-  PairRecord record;
-  bool mask_disagrees =
-      false;  // flag_against_mask() is not `agrees`: captions and flag are used, mask and point are not
-  std::vector<View> views;
-  std::vector<ViewText> texts;        // one a view; empty captions: this view cannot say where
-  std::vector<ActionTarget> targets;  // one a view
-  std::string group;                  // scene
-};
-
-// One pair in one view, as an index into TrainData::train (or val with view 0).
-struct Pick {
-  std::size_t pair = 0, view = 0;
-};
-
 struct TrainData {
   std::vector<TrainPair> train, val;
-  std::vector<Truth> val_truth;
   FeatureCache train_features, val_features;
   std::string tokenizer_json;
   BpeTokenizer tokenizer;

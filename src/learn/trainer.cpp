@@ -16,6 +16,11 @@ namespace {
 constexpr int kLogEvery = 10;      // updates
 constexpr int kMaxBadUpdates = 3;  // not finite, in a row
 
+// Loss scaling for float16 (Micikevicius et al. 2018, arXiv:1710.03740): halved when a gradient overflows, and the
+// update is left out; doubled after kCalm good ones.
+constexpr double kMaxLossScale = 65536, kMinLossScale = 1;
+constexpr int kCalm = 200;
+
 // Dropout draws from torch's generator: its seed is a function of the update, so nothing has to be saved.
 void seed_update(std::uint64_t seed, const std::string& stage, std::int64_t step) {
   std::uint64_t hash = 14695981039346656037ull ^ seed;
@@ -75,16 +80,23 @@ class Loop {
     optimiser_.zero_grad();
     std::map<std::string, double> parts;
     double loss = 0;
+    const double scale = stage_.scales_loss() ? state_.loss_scale : 1;
     for (int a = 0; a < options_.accumulate; ++a) {
       const std::size_t first = static_cast<std::size_t>(state_.step_in_epoch) * per_update_ +
                                 static_cast<std::size_t>(a * options_.batch_size);
       const at::Tensor part =
           stage_.loss({order.data() + first, static_cast<std::size_t>(options_.batch_size)}, state_.epoch, parts);
-      (part / options_.accumulate).backward();
+      (part * (scale / options_.accumulate)).backward();
       loss += part.item<double>() / options_.accumulate;
     }
+    if (scale != 1) optimiser_.multiply_gradients(1 / scale);
     const double norm = optimiser_.clip_gradients(options_.clip);
     const double rate = learning_rate(options_, step, total_);
+    if (std::isfinite(loss) && !std::isfinite(norm) && scale > kMinLossScale) {
+      state_.loss_scale = scale / 2;
+      calm_ = 0;
+      return;
+    }
     if (!std::isfinite(loss) || !std::isfinite(norm)) {
       if (++bad_ >= kMaxBadUpdates)
         throw UserError(
@@ -94,6 +106,7 @@ class Loop {
       return;
     }
     bad_ = 0;
+    if (scale != 1 && ++calm_ % kCalm == 0) state_.loss_scale = std::min(kMaxLossScale, scale * 2);
     optimiser_.step(rate);
     stage_.after_step();
     smooth_ = smooth_ == 0 ? loss : 0.95 * smooth_ + 0.05 * loss;
@@ -137,7 +150,7 @@ class Loop {
   std::size_t per_update_;
   std::int64_t per_epoch_, total_;
   Progress progress_;
-  int bad_ = 0;
+  int bad_ = 0, calm_ = 0;
   double smooth_ = 0;
 };
 

@@ -18,6 +18,7 @@ struct TrainState {
   std::int64_t step = 0;  // updates done in the whole run
   double best = 0;        // lowest monitored value of the stage
   bool has_best = false;
+  double loss_scale = 65536;  // of stages that scale their loss (float16)
 };
 
 // What the loop tells its owner. Any of them may be empty.

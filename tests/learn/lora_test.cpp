@@ -135,13 +135,15 @@ TEST(LoraSet, DropoutIsAFunctionOfTheSeedAndKeepsTheMean) {
   EXPECT_GT(error.min().item<double>(), 0);
 }
 
-TEST(LoraSet, HalvesAreComputedInTheDtypeOfTheAdapter) {
+TEST(LoraSet, HalvesAreMultipliedAsHalves) {
   const PeftGolden golden;
   const LoraSet lora = loaded(golden, golden.read("seven"));
   const at::Tensor x = probe(16).to(at::kBFloat16);
   const at::Tensor y = lora.delta(x, kQ0, false);
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
-  EXPECT_EQ(to_floats(y), to_floats(lora.delta(x.to(at::kFloat), kQ0, false).to(at::kBFloat16)));
+  const std::vector<float> wide = to_floats(lora.delta(x.to(at::kFloat), kQ0, false));
+  EXPECT_TRUE(close("y", to_floats(y), wide, Tol::rel(2e-2, "bfloat16 weights, inner values and sums")));
+  EXPECT_FALSE(close("the twin: not float32", to_floats(y), wide, Tol::rel(1e-4, "far")));
 }
 
 TEST(LoraSet, LearnsALowRankMap) {

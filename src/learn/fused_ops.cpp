@@ -1,0 +1,132 @@
+#include "learn/fused_ops.h"
+
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace cp {
+
+namespace {
+
+using Context = torch::autograd::AutogradContext;
+using Variables = torch::autograd::variable_list;
+
+at::Tensor as_rows(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
+
+class RmsNorm : public torch::autograd::Function<RmsNorm> {
+ public:
+  static at::Tensor forward(Context* context, const at::Tensor& x, const at::Tensor& weight, double eps,
+                            at::ScalarType out) {
+    const at::Tensor inverse = at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}, true)
+                                   .square_()
+                                   .div_(static_cast<double>(x.size(-1)))
+                                   .add_(eps)
+                                   .rsqrt_();
+    context->save_for_backward({x, weight, inverse});
+    return at::mul(x, inverse).mul_(weight).to(out);
+  }
+
+  // With y = w x i, i = (mean(x^2) + eps)^-1/2: dx = i (g - x i^2 mean(g x)), g = w dy; dw = sum over rows of dy x i.
+  static Variables backward(Context* context, Variables gradients) {
+    const Variables kept = context->get_saved_variables();
+    const at::Tensor &x = kept[0], &weight = kept[1], &inverse = kept[2];
+    const at::Tensor dy = gradients[0].to(x.scalar_type());
+    at::Tensor dx, dw;
+    if (context->needs_input_grad(1)) dw = as_rows(at::mul(x, inverse).mul_(dy)).sum(0);
+    if (context->needs_input_grad(0)) {
+      at::Tensor g = at::mul(dy, weight);
+      const at::Tensor slope = at::mul(g, x).mean(-1, true).mul_(inverse.pow(3));
+      dx = g.mul_(inverse).addcmul_(x, slope, -1);
+    }
+    return {dx, dw, {}, {}};
+  }
+};
+
+class SwiGlu : public torch::autograd::Function<SwiGlu> {
+ public:
+  static at::Tensor forward(Context* context, const at::Tensor& gate, const at::Tensor& up) {
+    context->save_for_backward({gate, up});
+    return at::silu(gate).mul_(up);
+  }
+
+  static Variables backward(Context* context, Variables gradients) {
+    const Variables kept = context->get_saved_variables();
+    const at::Tensor &gate = kept[0], &up = kept[1], &dy = gradients[0];
+    at::Tensor dgate = at::mul(dy, up);
+    at::silu_backward_out(dgate, dgate, gate);  // value by value, so that it may write over what it reads
+    return {dgate, at::silu(gate).mul_(dy)};
+  }
+};
+
+// cos and sin of angle or, with sign -1, of the negative angle.
+at::Tensor turned(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, double sign) {
+  const std::int64_t half = x.size(-1) / 2;
+  const at::Tensor first = x.slice(-1, 0, half), second = x.slice(-1, half);
+  at::Tensor y = at::empty_like(x);
+  at::Tensor y_first = y.slice(-1, 0, half), y_second = y.slice(-1, half);
+  y_first.copy_(at::mul(first, cos).addcmul_(second, sin, -sign));
+  y_second.copy_(at::mul(second, cos).addcmul_(first, sin, sign));
+  return y;
+}
+
+class Rotate : public torch::autograd::Function<Rotate> {
+ public:
+  static at::Tensor forward(Context* context, const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+    context->save_for_backward({cos, sin});
+    return turned(x, cos, sin, 1);
+  }
+  static Variables backward(Context* context, Variables gradients) {
+    const Variables kept = context->get_saved_variables();
+    return {turned(gradients[0], kept[0], kept[1], -1), {}, {}};
+  }
+};
+
+class LowRank : public torch::autograd::Function<LowRank> {
+ public:
+  static at::Tensor forward(Context* context, const at::Tensor& x, const at::Tensor& a, const at::Tensor& b,
+                            double scale, double dropout) {
+    at::Tensor kept;
+    if (dropout > 0) kept = at::empty(x.sizes(), x.options().dtype(at::kBool)).bernoulli_(1 - dropout);
+    const at::Tensor h = at::linear(dropped(x, kept), a.to(x.scalar_type()));
+    context->save_for_backward({x, a, b, kept, h});
+    context->saved_data["scale"] = scale / (1 - dropout);
+    return at::linear(h, b.to(x.scalar_type())).mul_(scale / (1 - dropout));
+  }
+
+  static Variables backward(Context* context, Variables gradients) {
+    const Variables saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &a = saved[1], &b = saved[2], &kept = saved[3], &h = saved[4];
+    const double scale = context->saved_data["scale"].toDouble();
+    const at::Tensor dy = as_rows(gradients[0]), dh = at::matmul(dy, b.to(dy.scalar_type())).mul_(scale);
+    at::Tensor dx;
+    if (context->needs_input_grad(0)) {
+      dx = at::matmul(dh, a.to(dh.scalar_type())).view(x.sizes());
+      if (kept.defined()) dx.mul_(kept);
+    }
+    const at::Tensor da = at::matmul(dh.t(), as_rows(dropped(x, kept))).to(a.scalar_type());
+    const at::Tensor db = at::matmul(dy.t(), as_rows(h)).to(b.scalar_type()).mul_(scale);
+    return {dx, da, db, {}, {}};
+  }
+
+ private:
+  // The factor 1 / (1 - dropout) is left to the scale.
+  static at::Tensor dropped(const at::Tensor& x, const at::Tensor& kept) {
+    return kept.defined() ? at::mul(x, kept) : x;
+  }
+};
+
+}  // namespace
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, at::ScalarType out) {
+  return RmsNorm::apply(x, weight, eps, out);
+}
+
+at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) { return SwiGlu::apply(gate, up); }
+
+at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  return Rotate::apply(x, cos, sin);
+}
+
+at::Tensor low_rank(const at::Tensor& x, const at::Tensor& a, const at::Tensor& b, double scale, double dropout) {
+  return LowRank::apply(x, a, b, scale, dropout);
+}
+
+}  // namespace cp

@@ -1,0 +1,33 @@
+#pragma once
+// In:  a TrainConfig.
+// Out: the nano design: stages text, map and caption (phase 1, calibrated after map), head (phase 2).
+// Not here: the stages (stages.h), calibration (calibrate.h).
+
+#include <optional>
+
+#include "learn/nano_model.h"
+#include "learn/recipe.h"
+#include "learn/train_data.h"
+
+namespace cp {
+
+class NanoRecipe : public Recipe {
+ public:
+  explicit NanoRecipe(const TrainConfig& config) : config_(config) {}
+
+  const RunOptions& options() const override { return config_; }
+  OptionSet settings() override { return OptionSet(config_); }
+  std::vector<std::string> stages() const override { return {"text", "map", "caption", "head"}; }
+  std::size_t phase1() const override { return 3; }
+  void prepare(const RunFolder::Saved* saved) override;
+  TrainedModel& model() override { return *model_; }
+  std::unique_ptr<Stage> make_stage(const std::string& name) override;
+  bool after_stage(const std::string& name, const std::function<bool()>& stop, OrderedJson& line) override;
+
+ private:
+  TrainConfig config_;
+  TrainData data_;
+  std::optional<NanoModel> model_;
+};
+
+}  // namespace cp
