@@ -10,13 +10,11 @@ namespace cp {
 
 namespace {
 
-constexpr std::int64_t kSlice = 8192;  // rows of the head that are unpacked at a time
-
 // Calls use(first row, W slice in x's dtype) over the head.
 template <class Use>
 void each_slice(const FrozenLinear& head, at::ScalarType dtype, Use use) {
-  for (std::int64_t first = 0; first < head.out(); first += kSlice)
-    use(first, head.weight(first, std::min(kSlice, head.out() - first), dtype));
+  for (std::int64_t first = 0; first < head.out(); first += kHeadSlice)
+    use(first, head.weight(first, std::min(kHeadSlice, head.out() - first), dtype));
 }
 
 // Sum of the rows' losses; `logits` (r V) becomes d loss / d logits.

@@ -2,11 +2,13 @@
 // In:  last hidden states at the places that predict an answer's tokens, those tokens, the frozen output projection.
 // Out: their mean cross-entropy, without ever holding more logits than one chunk of rows has (V is 151,936 for Qwen2.5:
 //      logits of a whole batch would need more memory than the model).
-// Not here: which places these are (packing.h).
+// Not here: which places these are (caption_rows.h).
 
 #include "learn/frozen_linear.h"
 
 namespace cp {
+
+inline constexpr std::int64_t kHeadSlice = 8192;  // rows of the output projection that are unpacked at a time
 
 // hidden (R D), labels (R) i64 -> (), differentiable by `hidden`. loss = mean_r[(1 - s) (lse_r - z_r,label) +
 // s (lse_r - mean_v z_r,v)] with z = hidden W^T and s the label smoothing, as torch's cross_entropy has it. `chunk`

@@ -8,9 +8,11 @@
 #include "core/error.h"
 #include "formats/language_tensors.h"
 #include "formats/language_weights.h"
+#include "learn/answer_loss.h"
 #include "learn/device.h"
 #include "learn/published_stages.h"
 #include "runtime/action_head.h"
+#include "runtime/model_parts.h"
 
 namespace cp {
 namespace {
@@ -18,7 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kFloat = 4;
-constexpr double kHeadSlice = 8192;  // rows of the output projection that answer_loss() unpacks at a time
 
 // A matrix as frozen_linear.h and answer_loss.h hold it.
 double held_bytes(const SafeTensors& file, const std::string& prefix, double numbers, double rows, bool becomes_nf4) {
@@ -32,11 +33,7 @@ double held_bytes(const SafeTensors& file, const std::string& prefix, double num
 
 double count(const Parameters& parameters) {
   double n = 0;
-  for (const Parameter& p : parameters.all()) {
-    double size = 1;
-    for (const std::int64_t side : p.shape) size *= static_cast<double>(side);
-    n += size;
-  }
+  for (const Parameter& p : parameters.all()) n += static_cast<double>(p.size());
   return n;
 }
 
@@ -72,11 +69,7 @@ MemoryPlanner::MemoryPlanner(const PublishedConfig& config, const PublishedData&
   compute_ = compute_dtype(config.compute, parse_device(config.device)) == at::kFloat ? kFloat : kFloat / 2;
 
   const VisionShape vision = read_vision_shape(config.vision, vision_kind(config.vision));
-  shape_.kind = config.fusion.kind;
-  shape_.width = config.fusion.width;
-  shape_.hidden = language_.hidden_size;
-  shape_.grid = shape_.has_map() ? vision.grid : 1;
-  shape_.in = shape_.has_map() ? vision.patch : vision.pooled;
+  shape_ = pair_fusion_shape(config.fusion.kind, config.fusion.width, vision, language_.hidden_size);
   fusion_ = count(PairFusion::parameters(shape_));
   head_ = count(ActionHead::parameters(config.head.condition, language_.hidden_size));
 }
@@ -98,7 +91,7 @@ double MemoryPlanner::activation_bytes(double tokens, double answers) const {
   const double kept = config_.checkpoint_layers ? kFloat * d * language_.num_hidden_layers + layer
                                                 : layer * language_.num_hidden_layers;
   const double logits = 2 * kFloat * answers * language_.vocab_size;  // and what exp() or the copy of a slice needs
-  return std::max(tokens * (kept + transient), tokens * kept + logits + kHeadSlice * d * kFloat);
+  return std::max(tokens * (kept + transient), tokens * kept + logits + static_cast<double>(kHeadSlice) * d * kFloat);
 }
 
 MemoryPlanner::Rows MemoryPlanner::largest_rows(int batch_size) const {
@@ -161,22 +154,23 @@ int MemoryPlanner::largest_batch(const std::string& stage, double limit) const {
   return low;
 }
 
-void refuse_what_will_not_fit(const PublishedConfig& config, const PublishedData& data,
-                              const std::vector<std::string>& stages, double limit) {
-  const MemoryPlanner planner(config, data);
+int MemoryPlanner::batch_size(const std::string& stage) const {
+  return stage == "head" ? config_.head.batch_size : config_.caption.batch_size;
+}
+
+void MemoryPlanner::refuse_what_will_not_fit(const std::vector<std::string>& stages, double limit) const {
   for (const std::string& stage : stages) {
-    const bool head = stage == "head";
-    const int batch = head ? config.head.batch_size : config.caption.batch_size;
-    const double wanted = planner.plan(stage, batch).total();
+    const int batch = batch_size(stage);
+    const double wanted = plan(stage, batch).total();
     if (wanted <= limit) continue;
-    const int largest = head ? 0 : planner.largest_batch(stage, limit);
+    const int largest = stage == "head" ? 0 : largest_batch(stage, limit);
     throw UserError(
         ErrorKind::memory, "memory_limit",
         fmt::format("stage {} with {} pairs in a batch will take {}, the limit is {}.", stage, batch,
                     show_bytes(wanted), show_bytes(limit)),
         largest > 0 ? fmt::format("The largest batch that fits is caption.batch_size={}; caption.accumulate={} keeps "
                                   "the update's size.",
-                                  largest, (batch * config.caption.accumulate + largest - 1) / largest)
+                                  largest, (batch * config_.caption.accumulate + largest - 1) / largest)
                     : "No batch fits; see --dry-run, and checkpoint_layers=true for less memory.");
   }
 }

@@ -32,6 +32,10 @@ class MemoryPlanner {
   MemoryPlan plan(const std::string& stage, int batch_size) const;
   // The largest batch size whose plan stays within `limit` bytes; 0: none does.
   int largest_batch(const std::string& stage, double limit) const;
+  // What the configuration says for the stage.
+  int batch_size(const std::string& stage) const;
+  // Throws UserError(memory) naming the first stage whose plan passes `limit`, and the largest batch that would not.
+  void refuse_what_will_not_fit(const std::vector<std::string>& stages, double limit) const;
 
  private:
   struct Rows {
@@ -52,10 +56,6 @@ class MemoryPlanner {
   double adapter_ = 0, fusion_ = 0, head_ = 0;  // weights
   double adapted_ = 0;                          // adapted modules of a layer
 };
-
-// Throws UserError(memory) naming the first stage whose plan passes `limit`, and the largest batch that would not.
-void refuse_what_will_not_fit(const PublishedConfig& config, const PublishedData& data,
-                              const std::vector<std::string>& stages, double limit);
 
 // "8GB" (10^9 bytes), "7.5GiB" (2^30), "900MB", "1000000": bytes. Throws UserError(usage) naming `where`.
 double parse_bytes(const std::string& text, const std::string& where);

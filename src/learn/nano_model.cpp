@@ -23,14 +23,7 @@ ModelManifest make_manifest(const TrainConfig& config, std::vector<std::string> 
   m.decoding.beams = 3;
   m.decoding.length_penalty = 0.7;
   m.decoding.max_new_tokens = 40;
-  m.head.condition = config.head.condition;
-  m.head.schedule = config.head.schedule;
-  m.head.sampler = config.head.sampler;
-  m.head.spacing = config.head.spacing;
-  m.head.steps = config.head.steps;
-  m.head.samples = config.head.samples;
-  m.head.snap_sigma = config.head.snap_sigma;
-  m.head.target = config.head.target;
+  note_head(config.head, m);
   m.training = Json{{"seed", config.seed}, {"view_seed", config.view_seed}};
   return m;
 }
@@ -79,16 +72,10 @@ NanoModel NanoModel::load(const fs::path& folder) {
   const fs::path language_folder = part_path(folder, m.language.path);
   NanoModel model(std::move(m), read_file(language_folder / "tokenizer.json", kMaxPart, ErrorKind::model),
                   read_language_config(language_folder / "config.json"), 0, 0.0);
-  const auto load = [](const SafeTensors& file, std::initializer_list<ParamSet*> sets) {
-    TensorExpectation expectation;
-    for (const ParamSet* set : sets) set->expect(expectation);
-    expectation.check(file);
-    for (ParamSet* set : sets) set->load(file);
-  };
-  load(SafeTensors::open(part_path(folder, model.manifest.fusion.file)),
-       {&model.fusion.params, &model.projector.params});
-  load(SafeTensors::open(language_folder), {&model.language.params});
-  load(SafeTensors::open(part_path(folder, model.manifest.head.file)), {&model.head.params});
+  load_checked(SafeTensors::open(part_path(folder, model.manifest.fusion.file)),
+               {{&model.fusion.params, ""}, {&model.projector.params, ""}});
+  load_checked(SafeTensors::open(language_folder), {{&model.language.params, ""}});
+  load_checked(SafeTensors::open(part_path(folder, model.manifest.head.file)), {{&model.head.params, ""}});
   model.average.params.copy_from(model.head.params);
   model.vision_folder = part_path(folder, model.manifest.vision.path);
   return model;

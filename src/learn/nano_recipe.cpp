@@ -14,9 +14,7 @@ constexpr std::size_t kCacheBatch = 32;
 HiddenBatch cache_hidden(const std::vector<TrainPair>& pairs, const FeatureCache& features, const Prompt& prompt,
                          const NanoModel& model) {
   at::NoGradGuard no_grad;
-  std::vector<Pick> picks;
-  for (std::size_t i = 0; i < pairs.size(); ++i)
-    for (std::size_t v = 0; v < pairs[i].views.size(); ++v) picks.push_back({i, v});
+  const std::vector<Pick> picks = all_picks(pairs);
   std::vector<at::Tensor> grid, last;
   for (std::size_t i = 0; i < picks.size(); i += kCacheBatch) {
     const std::vector<Pick> batch(picks.begin() + static_cast<std::ptrdiff_t>(i),

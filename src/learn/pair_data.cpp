@@ -65,6 +65,13 @@ std::vector<TrainPair> make_pairs(const std::vector<PairRecord>& records, const 
   return pairs;
 }
 
+std::vector<Pick> all_picks(const std::vector<TrainPair>& pairs) {
+  std::vector<Pick> picks;
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    for (std::size_t v = 0; v < pairs[i].views.size(); ++v) picks.push_back({i, v});
+  return picks;
+}
+
 std::size_t choose_view(const TrainPair& pair, Rng& rng) {
   std::size_t view = rng.below(pair.views.size());
   while (view > 0 && pair.texts[view].captions.size() < 2) view = (view + 1) % pair.views.size();

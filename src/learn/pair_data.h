@@ -56,6 +56,9 @@ std::vector<TrainPair> make_pairs(const std::vector<PairRecord>& records, const 
 // The generator goes on to serve the choice of captions.
 std::size_t choose_view(const TrainPair& pair, Rng& rng);
 
+// Every pair in every view, pair-major.
+std::vector<Pick> all_picks(const std::vector<TrainPair>& pairs);
+
 // Training order of a caption epoch: all changed pairs and a share of the unchanged ones, mixed, f(seed, epoch).
 std::vector<std::size_t> changed_and_some(const std::vector<TrainPair>& pairs, double unchanged_share,
                                           std::uint64_t seed, int epoch);

@@ -126,6 +126,13 @@ void ParamSet::append_to(std::vector<TensorToWrite>& out, DType dtype, const std
     out.push_back({prefix + names_[i], values_[i].sizes().vec(), to_floats(values_[i]), dtype});
 }
 
+void load_checked(const SafeTensors& file, const std::vector<std::pair<ParamSet*, std::string>>& sets) {
+  TensorExpectation expectation;
+  for (const auto& [set, prefix] : sets) set->expect(expectation, prefix);
+  expectation.check(file);
+  for (const auto& [set, prefix] : sets) set->load(file, prefix);
+}
+
 std::vector<float> to_floats(const at::Tensor& tensor) {
   const at::Tensor t = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
   return std::vector<float>(t.data_ptr<float>(), t.data_ptr<float>() + t.numel());

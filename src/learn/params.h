@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "formats/parameter.h"
@@ -56,6 +57,10 @@ class ParamSet {
   std::vector<at::Tensor> values_;
   std::map<std::string, std::size_t> index_;
 };
+
+// Fills the sets from a file that must hold them, and nothing else. Each has a prefix for its names there. Throws
+// UserError(model) that lists all that does not fit.
+void load_checked(const SafeTensors& file, const std::vector<std::pair<ParamSet*, std::string>>& sets);
 
 // float32 values of a tensor, row-major, on the CPU.
 std::vector<float> to_floats(const at::Tensor& tensor);

@@ -32,7 +32,7 @@ int print_memory_plan(const PublishedConfig& config, bool json) {
   const MemoryPlanner planner(config, data);
   OrderedJson all = OrderedJson::array();
   for (const std::string& stage : recipe.stages()) {
-    const int batch = stage == "head" ? config.head.batch_size : config.caption.batch_size;
+    const int batch = planner.batch_size(stage);
     const MemoryPlan plan = planner.plan(stage, batch);
     if (json)
       all.push_back(to_json(stage, batch, plan));
@@ -41,7 +41,7 @@ int print_memory_plan(const PublishedConfig& config, bool json) {
   }
   if (json) std::printf("%s\n", OrderedJson{{"device", config.device}, {"stages", all}}.dump(2).c_str());
   std::fflush(stdout);
-  if (recipe.memory_limit() > 0) refuse_what_will_not_fit(config, data, recipe.stages(), recipe.memory_limit());
+  if (recipe.memory_limit() > 0) planner.refuse_what_will_not_fit(recipe.stages(), recipe.memory_limit());
   return 0;
 }
 

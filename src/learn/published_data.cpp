@@ -12,16 +12,11 @@ PublishedText::PublishedText(const std::filesystem::path& language_folder, const
       visual_count_(visual_count) {}
 
 Prompt PublishedText::prompt(const std::string& instruction) const {
-  if (template_name_ == kPlainTemplate) return plain_prompt(tokenizer_, instruction, visual_count_);
-  return chat_prompt(tokenizer_, chat_template(template_name_, "template"), "", instruction, visual_count_);
+  return make_prompt(template_name_, "template", tokenizer_, instruction, visual_count_);
 }
 
 std::vector<int> PublishedText::caption_ids(const std::string& caption) const {
   return template_name_ == kPlainTemplate ? cp::caption_ids(tokenizer_, caption) : chat_answer_ids(tokenizer_, caption);
-}
-
-int visual_positions(const std::string& fusion_kind, const VisionShape& vision) {
-  return fusion_kind == "patch" ? vision.grid * vision.grid : 1;
 }
 
 PublishedData load_published_data(const PublishedConfig& config, const PublishedText& text) {

@@ -12,7 +12,6 @@
 #include "learn/caption_rows.h"
 #include "learn/pair_data.h"
 #include "learn/published_config.h"
-#include "runtime/vision.h"
 #include "text/bpe_tokenizer.h"
 #include "text/template.h"
 
@@ -32,9 +31,6 @@ class PublishedText {
   std::string template_name_;
   int visual_count_;
 };
-
-// Visual positions of a fusion kind on an encoder: 1, or one a patch.
-int visual_positions(const std::string& fusion_kind, const VisionShape& vision);
 
 struct PublishedData {
   std::vector<TrainPair> train, val;

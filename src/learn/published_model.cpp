@@ -20,14 +20,6 @@ PairFusion::Shape fusion_shape(const ModelManifest& m, const fs::path& vision_fo
   return pair_fusion_shape(m, read_vision_shape(vision_folder, m.vision.kind), hidden);
 }
 
-void load(ParamSet& params, const fs::path& file) {
-  const SafeTensors tensors = SafeTensors::open(file);
-  TensorExpectation expectation;
-  params.expect(expectation);
-  expectation.check(tensors);
-  params.load(tensors);
-}
-
 LoraConfig lora_config(const LoraOptions& options, const fs::path& base) {
   LoraConfig c;
   c.r = options.r;
@@ -38,7 +30,6 @@ LoraConfig lora_config(const LoraOptions& options, const fs::path& base) {
   return c;
 }
 
-// Reads the manifest before the members that depend on it.
 ModelManifest checked(const fs::path& folder) {
   ModelManifest m = read_manifest(folder);
   check_supported(m, (folder / kManifestFile).string());
@@ -48,26 +39,23 @@ ModelManifest checked(const fs::path& folder) {
 }  // namespace
 
 PublishedModel::PublishedModel(const fs::path& folder, const PublishedConfig& config)
+    : PublishedModel(checked(folder), folder, config) {}
+
+PublishedModel::PublishedModel(ModelManifest m, const fs::path& folder, const PublishedConfig& config)
     : config_(config),
-      vision_folder_(part_path(folder, checked(folder).vision.path)),
-      language_folder_(part_path(folder, checked(folder).language.path)),
+      vision_folder_(part_path(folder, m.vision.path)),
+      language_folder_(part_path(folder, m.language.path)),
       language(load_base(language_folder_)),
-      fusion(fusion_shape(checked(folder), vision_folder_, language.config().hidden_size), config.seed, 1),
+      fusion(fusion_shape(m, vision_folder_, language.config().hidden_size), config.seed, 1),
       head(config.seed, config.head.condition, language.config().hidden_size),
       average(config.seed, config.head.condition, language.config().hidden_size) {
-  manifest = checked(folder);
-  load(fusion.params, part_path(folder, manifest.fusion.file));
-  load(head.params, part_path(folder, manifest.head.file));
+  manifest = std::move(m);
+  load_checked(SafeTensors::open(part_path(folder, manifest.fusion.file)), {{&fusion.params, ""}});
+  load_checked(SafeTensors::open(part_path(folder, manifest.head.file)), {{&head.params, ""}});
   average.params.copy_from(head.params);
   language.lora.emplace(lora_config(config.lora, language_folder_), language_linears(language.config()), config.seed);
   language.checkpoint_layers = config.checkpoint_layers;
-  manifest.head.schedule = config.head.schedule;
-  manifest.head.sampler = config.head.sampler;
-  manifest.head.spacing = config.head.spacing;
-  manifest.head.steps = config.head.steps;
-  manifest.head.samples = config.head.samples;
-  manifest.head.snap_sigma = config.head.snap_sigma;
-  manifest.head.target = config.head.target;
+  note_head(config.head, manifest);
   manifest.training = Json{{"seed", config.seed}, {"view_seed", config.view_seed}, {"strategy", config.strategy}};
 }
 

@@ -26,6 +26,8 @@ class PublishedModel : public TrainedModel {
   std::vector<std::pair<ParamSet*, std::string>> weights() override;
 
  private:
+  PublishedModel(ModelManifest m, const std::filesystem::path& folder, const PublishedConfig& config);
+
   const PublishedConfig& config_;
   std::filesystem::path vision_folder_, language_folder_;
 

@@ -11,6 +11,7 @@
 #include "learn/device.h"
 #include "learn/memory_plan.h"
 #include "runtime/assemble.h"
+#include "runtime/model_parts.h"
 
 namespace cp {
 namespace {
@@ -19,6 +20,22 @@ namespace fs = std::filesystem;
 
 void want(bool ok, const char* name, const std::string& wanted) {
   if (!ok) throw UserError(ErrorKind::usage, name, fmt::format("wanted {}.", wanted), "");
+}
+
+// The configuration's words and numbers, before anything is read.
+void check_config(const PublishedConfig& config) {
+  want(!config.language.empty(), "language", "the folder of a language model");
+  want_choice("quantize", config.quantize, {"nf4", "none"});
+  want_choice("strategy", config.strategy, {"phases", "joint"});
+  want_choice("parts", config.parts, {"reference", "copy"});
+  want_choice("fusion.kind", config.fusion.kind, {"concat", "subtract", "patch"});
+  want_choice("head.condition", config.head.condition, {"last_token", "visual_attention"});
+  want(config.lora.r >= 1 && config.lora.r <= 256, "lora.r", "1 to 256");
+  want(config.lora.alpha > 0, "lora.alpha", "a number above 0");
+  want(config.lora.dropout >= 0 && config.lora.dropout < 1, "lora.dropout", "a number from 0 to below 1");
+  want(config.caption.captions_per_pair >= 1, "caption.captions_per_pair", "1 or more");
+  want(config.views >= 1, "views", "1 or more");
+  want_choice("compute", config.compute, {"auto", "float32", "bfloat16", "float16"});
 }
 
 // The folder with fusion and head at their start values; made once a run, then read again by a continued one.
@@ -63,25 +80,10 @@ fs::path frozen_language(const PublishedConfig& config) {
   return made;
 }
 
-void check_config(const PublishedConfig& config) {
-  want(!config.language.empty(), "language", "the folder of a language model");
-  want_choice("quantize", config.quantize, {"nf4", "none"});
-  want_choice("strategy", config.strategy, {"phases", "joint"});
-  want_choice("parts", config.parts, {"reference", "copy"});
-  want_choice("fusion.kind", config.fusion.kind, {"concat", "subtract", "patch"});
-  want_choice("head.condition", config.head.condition, {"last_token", "visual_attention"});
-  want(config.lora.r >= 1 && config.lora.r <= 256, "lora.r", "1 to 256");
-  want(config.lora.alpha > 0, "lora.alpha", "a number above 0");
-  want(config.lora.dropout >= 0 && config.lora.dropout < 1, "lora.dropout", "a number from 0 to below 1");
-  want(config.caption.captions_per_pair >= 1, "caption.captions_per_pair", "1 or more");
-  want(config.views >= 1, "views", "1 or more");
-  want_choice("compute", config.compute, {"auto", "float32", "bfloat16", "float16"});
-  if (!config.memory_limit.empty()) parse_bytes(config.memory_limit, "memory_limit");
-}
-
 PublishedData read_published_data(const PublishedConfig& config) {
   const VisionShape vision = read_vision_shape(config.vision, vision_kind(config.vision));
-  const PublishedText text(config.language, config.template_name, visual_positions(config.fusion.kind, vision));
+  const int visual = pair_fusion_shape(config.fusion.kind, config.fusion.width, vision, 0).rows();
+  const PublishedText text(config.language, config.template_name, visual);
   return load_published_data(config, text);
 }
 
@@ -97,7 +99,7 @@ std::vector<std::string> PublishedRecipe::stages() const {
 
 void PublishedRecipe::prepare(const RunFolder::Saved*) {
   data_ = read_published_data(config_);
-  if (limit_ > 0) refuse_what_will_not_fit(config_, data_, stages(), limit_);
+  if (limit_ > 0) MemoryPlanner(config_, data_).refuse_what_will_not_fit(stages(), limit_);
   open_published_features(config_, data_);  // first: its weights are gone before the language model's come
   model_.emplace(start_folder(config_), config_);
   model_->to(device_);

@@ -34,9 +34,6 @@ class PublishedRecipe : public Recipe {
   std::optional<PublishedModel> model_;
 };
 
-// The configuration's words and numbers, before anything is read. Throws UserError(usage).
-void check_config(const PublishedConfig& config);
-
 // Prompts, captions and targets, without features.
 PublishedData read_published_data(const PublishedConfig& config);
 

@@ -9,13 +9,17 @@ namespace {
 
 constexpr std::size_t kValBatch = 8;
 
+// Numbers of one image in a row of features.
+std::size_t image_numbers(const PairFusion::Shape& shape) {
+  return static_cast<std::size_t>(shape.rows()) * static_cast<std::size_t>(shape.in);
+}
+
 // Rows of both images: (B R in) each, on the model's device.
 PairFusionOut fuse(const PublishedModel& model, const FeatureCache& features, const std::vector<Pick>& picks) {
   const PairFusion::Shape& shape = model.fusion.shape();
   const at::Device device = model.fusion.params["projector.scale"].device();
   const auto rows = [&](std::size_t image) {
-    const auto half = static_cast<std::size_t>(shape.rows()) * static_cast<std::size_t>(shape.in);
-    return gather(features, picks, image * half, {shape.rows(), shape.in}).to(device);
+    return gather(features, picks, image * image_numbers(shape), {shape.rows(), shape.in}).to(device);
   };
   return model.fusion.forward(rows(0), rows(1));
 }
@@ -69,8 +73,7 @@ at::Tensor AnswerStage::batch_loss(const std::vector<TrainPair>& pairs, const Fe
     total = config_.caption.caption_weight * caption + config_.caption.action_weight * action;
   }
   if (fused.map.defined() && training) {
-    const PairFusion::Shape& shape = model_.fusion.shape();
-    const auto behind = 2 * static_cast<std::size_t>(shape.rows()) * static_cast<std::size_t>(shape.in);
+    const std::size_t behind = 2 * image_numbers(model_.fusion.shape());
     const at::Tensor truth = gather(features, batch.picks, behind, {PairFusion::kMapSide, PairFusion::kMapSide});
     const MapLoss map = map_loss(fused.map, fused.flag, truth, pairs, batch.picks);
     parts["map"] = map.map.item<double>();
@@ -111,9 +114,7 @@ OrderedJson AnswerStage::validate() {
 HiddenBatch published_hidden(const PublishedModel& model, const std::vector<TrainPair>& pairs,
                              const FeatureCache& features, const Prompt& prompt) {
   at::NoGradGuard no_grad;
-  std::vector<Pick> picks;
-  for (std::size_t i = 0; i < pairs.size(); ++i)
-    for (std::size_t v = 0; v < pairs[i].views.size(); ++v) picks.push_back({i, v});
+  const std::vector<Pick> picks = all_picks(pairs);
   Progress progress("hidden states", picks.size(), "views");
   const LanguageNet& language = model.language;
   const at::Device device = model.fusion.params["projector.scale"].device();

@@ -54,6 +54,18 @@ std::vector<fs::path> checkpoints(const fs::path& folder) {
 
 }  // namespace
 
+void note_head(const HeadOptions& options, ModelManifest& manifest) {
+  ModelManifest::Head& head = manifest.head;
+  head.condition = options.condition;
+  head.schedule = options.schedule;
+  head.sampler = options.sampler;
+  head.spacing = options.spacing;
+  head.steps = options.steps;
+  head.samples = options.samples;
+  head.snap_sigma = options.snap_sigma;
+  head.target = options.target;
+}
+
 RunFolder::RunFolder(const RunOptions& options, OptionSet settings)
     : folder_(options.out), options_(options), settings_(std::move(settings)) {}
 
@@ -157,12 +169,7 @@ std::optional<RunFolder::Saved> RunFolder::newest() {
 }
 
 void RunFolder::load_model(const Saved& saved, TrainedModel& model) {
-  const SafeTensors file = SafeTensors::open(saved.folder / "training_state" / "weights.safetensors");
-  TensorExpectation expectation;
-  const auto sets = model.weights();
-  for (const auto& [set, prefix] : sets) set->expect(expectation, prefix);
-  expectation.check(file);
-  for (const auto& [set, prefix] : sets) set->load(file, prefix);
+  load_checked(SafeTensors::open(saved.folder / "training_state" / "weights.safetensors"), model.weights());
   const ModelManifest manifest = read_manifest(saved.folder / "model");
   model.manifest.flag = manifest.flag;
   model.manifest.region = manifest.region;

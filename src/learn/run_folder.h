@@ -30,6 +30,9 @@ class TrainedModel {
   ModelManifest manifest;
 };
 
+// What the configuration says of the head, for changepilot.json.
+void note_head(const HeadOptions& options, ModelManifest& manifest);
+
 class RunFolder {
  public:
   // Both must outlive the folder; `settings` holds the whole effective configuration.

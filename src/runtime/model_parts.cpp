@@ -67,8 +67,13 @@ int visual_count(const ModelManifest& m) {
 }
 
 Prompt make_prompt(const ModelManifest& m, const BpeTokenizer& tokenizer, const std::string& instruction) {
-  if (m.template_name == kPlainTemplate) return plain_prompt(tokenizer, instruction, visual_count(m));
-  return chat_prompt(tokenizer, chat_template(m.template_name, kManifestFile), "", instruction, visual_count(m));
+  return make_prompt(m.template_name, kManifestFile, tokenizer, instruction, visual_count(m));
+}
+
+Prompt make_prompt(const std::string& template_name, const std::string& where, const BpeTokenizer& tokenizer,
+                   const std::string& instruction, int visual_count) {
+  if (template_name == kPlainTemplate) return plain_prompt(tokenizer, instruction, visual_count);
+  return chat_prompt(tokenizer, chat_template(template_name, where), "", instruction, visual_count);
 }
 
 ActionHead::Sampling head_sampling(const ModelManifest& m, const std::string& where) {
@@ -90,13 +95,19 @@ LanguageModel load_language(const ModelManifest& m, const std::filesystem::path&
   return model;
 }
 
-PairFusion::Shape pair_fusion_shape(const ModelManifest& m, const VisionShape& vision, int hidden) {
+PairFusion::Shape pair_fusion_shape(const std::string& kind, int width, const VisionShape& vision, int hidden) {
   PairFusion::Shape shape;
-  shape.kind = m.fusion.kind;
-  shape.width = m.fusion.width;
+  shape.kind = kind;
+  shape.width = width;
   shape.hidden = hidden;
-  shape.grid = m.fusion.grid;
+  shape.grid = shape.has_map() ? vision.grid : 1;
   shape.in = shape.has_map() ? vision.patch : vision.pooled;
+  return shape;
+}
+
+PairFusion::Shape pair_fusion_shape(const ModelManifest& m, const VisionShape& vision, int hidden) {
+  PairFusion::Shape shape = pair_fusion_shape(m.fusion.kind, m.fusion.width, vision, hidden);
+  shape.grid = m.fusion.grid;
   if (shape.has_map() && shape.grid != vision.grid)
     throw UserError(ErrorKind::model, "fusion.grid",
                     fmt::format("the vision encoder has {0} x {0} patches, found {1}", vision.grid, shape.grid),

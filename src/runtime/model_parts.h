@@ -30,6 +30,9 @@ BpeTokenizer load_tokenizer(const ModelManifest& manifest, const std::filesystem
                             const LanguageConfig& config);
 int visual_count(const ModelManifest& manifest);  // N
 Prompt make_prompt(const ModelManifest& manifest, const BpeTokenizer& tokenizer, const std::string& instruction);
+// The same from the manifest's parts; `where` names the source of the template's name.
+Prompt make_prompt(const std::string& template_name, const std::string& where, const BpeTokenizer& tokenizer,
+                   const std::string& instruction, int visual_count);
 
 // The head's schedule, sampler and steps made ready.
 ActionHead::Sampling head_sampling(const ModelManifest& manifest, const std::string& where);
@@ -37,7 +40,8 @@ ActionHead::Sampling head_sampling(const ModelManifest& manifest, const std::str
 // With its adapter, when the manifest names one.
 LanguageModel load_language(const ModelManifest& manifest, const std::filesystem::path& folder);
 
-// The shape of a fusion of feature rows (docs/published.md).
+// The shape of a fusion of feature rows (docs/published.md): as a new model has it, and as a manifest says.
+PairFusion::Shape pair_fusion_shape(const std::string& kind, int width, const VisionShape& vision, int hidden);
 PairFusion::Shape pair_fusion_shape(const ModelManifest& manifest, const VisionShape& vision, int hidden);
 
 std::variant<Fusion, PairFusion> load_fusion(const ModelManifest& manifest, const std::filesystem::path& folder,

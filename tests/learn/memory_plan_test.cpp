@@ -56,7 +56,7 @@ TEST(MemoryLimit, RefusesARunThatWillNotFitAndNamesTheBatchThatWill) {
     const double two = planner.plan("caption", 2).total(), four = planner.plan("caption", 4).total();
     c.memory_limit = std::to_string(static_cast<long long>(two + 0.4 * (four - two)));
     EXPECT_TRUE(
-        throws_user_error([&] { refuse_what_will_not_fit(c, data, {"caption"}, parse_bytes(c.memory_limit, "x")); },
+        throws_user_error([&] { planner.refuse_what_will_not_fit({"caption"}, parse_bytes(c.memory_limit, "x")); },
                           ErrorKind::memory, {"stage caption", "4 pairs", "caption.batch_size=2"}));
   }
   c.memory_limit = "10MB";
