@@ -155,8 +155,15 @@ void check_all_finite(const SafeTensors& file) {
 }
 
 std::vector<float> SafeTensors::floats(const std::string& name, const std::vector<std::int64_t>& shape) const {
-  const TensorView& view = get(name, shape);
-  std::vector<float> out(static_cast<std::size_t>(view.size()));
+  return floats(name, 0, get(name, shape).size());
+}
+
+std::vector<float> SafeTensors::floats(const std::string& name, std::int64_t first, std::int64_t count) const {
+  TensorView view = get(name);
+  CP_CHECK(first >= 0 && count >= 0 && first <= view.size() - count, "SafeTensors::floats: no such elements");
+  const std::size_t width = dtype_size(view.dtype);
+  view.bytes = view.bytes.substr(static_cast<std::size_t>(first) * width, static_cast<std::size_t>(count) * width);
+  std::vector<float> out(static_cast<std::size_t>(count));
   switch (view.dtype) {
     case DType::f64:
       convert_all<double>(view, out, [](double x) { return static_cast<float>(x); });

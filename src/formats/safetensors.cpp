@@ -252,25 +252,47 @@ std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::for
 
 }  // namespace
 
+bool SafeTensors::alone() const {
+  return std::all_of(files_.begin(), files_.end(), [](const auto& file) { return file.use_count() == 1; });
+}
+
 void SafeTensors::release(const std::string& prefix) {
-  const bool alone = std::all_of(files_.begin(), files_.end(), [](const auto& file) { return file.use_count() == 1; });
+  const bool ours = alone();
   for (auto it = tensors_.lower_bound(prefix); it != tensors_.end() && it->first.starts_with(prefix);) {
-    if (alone) give_back(it->second.bytes);
+    if (ours) give_back(it->second.bytes);
     it = tensors_.erase(it);
   }
 }
 
-const TensorView& SafeTensors::get(const std::string& name, const std::vector<std::int64_t>& shape) const {
+void SafeTensors::move_out(const std::string& name, char* to) {
+  constexpr std::size_t kPiece = std::size_t{4} << 20;
+  const bool ours = alone();
+  for (std::string_view rest = get(name).bytes; !rest.empty();) {
+    const std::string_view piece = rest.substr(0, kPiece);
+    std::memcpy(to, piece.data(), piece.size());
+    if (ours) give_back(piece);
+    to += piece.size();
+    rest.remove_prefix(piece.size());
+  }
+  tensors_.erase(name);
+}
+
+const TensorView& SafeTensors::get(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end())
     throw UserError(ErrorKind::model, where_, fmt::format("tensor \"{}\" is missing.", name),
                     "Check that the weights belong to this model.");
-  if (!shape_matches(found->second.shape, shape))
-    throw UserError(ErrorKind::model, where_,
-                    fmt::format("tensor \"{}\": wanted shape {}, found {}.", name, shape_text(shape),
-                                shape_text(found->second.shape)),
-                    "Check that the weights belong to this model.");
   return found->second;
+}
+
+const TensorView& SafeTensors::get(const std::string& name, const std::vector<std::int64_t>& shape) const {
+  const TensorView& found = get(name);
+  if (!shape_matches(found.shape, shape))
+    throw UserError(
+        ErrorKind::model, where_,
+        fmt::format("tensor \"{}\": wanted shape {}, found {}.", name, shape_text(shape), shape_text(found.shape)),
+        "Check that the weights belong to this model.");
+  return found;
 }
 
 void TensorExpectation::check(const SafeTensors& file) const {

@@ -43,9 +43,17 @@ class SafeTensors {
   bool has(const std::string& name) const { return tensors_.count(name) != 0; }
 
   // Throws UserError(model) when the tensor is missing or its shape is not `shape` (-1 matches any extent).
+  const TensorView& get(const std::string& name) const;
   const TensorView& get(const std::string& name, const std::vector<std::int64_t>& shape) const;
   // The same, converted to float32 (from F64, F32, F16, BF16; other dtypes are refused).
   std::vector<float> floats(const std::string& name, const std::vector<std::int64_t>& shape) const;
+
+  // Elements `first` to `first + count` of it in float32: a large tensor is looked through piece by piece.
+  std::vector<float> floats(const std::string& name, std::int64_t first, std::int64_t count) const;
+
+  // Copies a tensor's bytes to `to`, which has room for them, and forgets it as release() does, piece by piece: at no
+  // time does more than a piece stand in memory twice.
+  void move_out(const std::string& name, char* to);
 
   // Forgets the tensors whose names begin so and gives their memory back to the system, unless a copy of this
   // SafeTensors shares it: a model that is loaded tensor by tensor then never stands in memory twice. Their views are
@@ -54,6 +62,8 @@ class SafeTensors {
 
  private:
   std::string where_;
+  bool alone() const;  // no other SafeTensors shares the bytes
+
   std::vector<std::shared_ptr<const std::string>> files_;
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;

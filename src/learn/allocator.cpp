@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -103,6 +104,9 @@ class TensorAllocator final : public c10::Allocator {
 }  // namespace
 
 void tune_allocator() {
+  // Read at the first product; what the user has set stays.
+  ::setenv("LRU_CACHE_CAPACITY", "16", 0);
+  ::setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64", 0);
   static TensorAllocator allocator;
   c10::SetCPUAllocator(&allocator);
 }

@@ -35,7 +35,7 @@ class FrozenProduct : public torch::autograd::Function<FrozenProduct> {
   }
 };
 
-FrozenLinear FrozenLinear::load(const SafeTensors& file, const std::string& prefix, int out, int in) {
+FrozenLinear FrozenLinear::load(SafeTensors& file, const std::string& prefix, int out, int in) {
   FrozenLinear layer;
   layer.weight_ = std::make_shared<const FrozenWeight>(FrozenWeight::load(file, prefix, out, in));
   return layer;

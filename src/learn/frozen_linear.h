@@ -19,7 +19,7 @@ class FrozenWeight;
 class FrozenLinear {
  public:
   // PREFIX.weight (out in), on the CPU. Dense weights keep the file's dtype. Throws UserError(model).
-  static FrozenLinear load(const SafeTensors& file, const std::string& prefix, int out, int in);
+  static FrozenLinear load(SafeTensors& file, const std::string& prefix, int out, int in);
 
   // The same layer on `device`: itself where it is there already, else a copy (from the CPU to a GPU; not back). NF4 on
   // a GPU needs this program's CUDA kernels (parse_device in device.h says so first).

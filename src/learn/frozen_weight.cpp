@@ -17,26 +17,26 @@ namespace {
 // float32 values that are unpacked before they are rounded: 128 KiB stay in the second-level cache.
 constexpr std::int64_t kTile = 32768;
 
-// A dense weight in the dtype of the file; float64 becomes float32.
-at::Tensor dense_tensor(const TensorView& view, const SafeTensors& file, const std::string& name) {
-  const at::ScalarType dtype = view.dtype == DType::bf16  ? at::kBFloat16
-                               : view.dtype == DType::f16 ? at::kHalf
-                                                          : at::kFloat;
-  if (dtype == at::kFloat) {
-    std::vector<float> values = file.floats(name, view.shape);
-    return at::from_blob(values.data(), view.shape, at::kFloat).clone();
-  }
-  at::Tensor out = at::empty(view.shape, dtype);
-  std::memcpy(out.data_ptr(), view.bytes.data(), view.bytes.size());
-  return out;
-}
-
 // A tensor that owns `values`.
 template <class T>
 at::Tensor adopt(std::vector<T> values, at::IntArrayRef shape, at::ScalarType dtype) {
   const auto kept = std::make_shared<std::vector<T>>(std::move(values));
   return at::from_blob(
       kept->data(), shape, [kept](void*) {}, dtype);
+}
+
+// A dense weight in the dtype of the file, which forgets one of 16 bits; float64 becomes float32.
+at::Tensor dense_tensor(SafeTensors& file, const std::string& name, const std::vector<std::int64_t>& shape) {
+  const TensorView& view = file.get(name, shape);
+  const at::ScalarType dtype = view.dtype == DType::bf16  ? at::kBFloat16
+                               : view.dtype == DType::f16 ? at::kHalf
+                                                          : at::kFloat;
+  if (dtype == at::kFloat) {
+    return adopt(file.floats(name, view.shape), view.shape, at::kFloat);
+  }
+  at::Tensor out = at::empty(view.shape, dtype);
+  file.move_out(name, static_cast<char*>(out.data_ptr()));
+  return out;
 }
 
 // A copy on `device` of what `values` holds.
@@ -85,13 +85,13 @@ Nf4OnCuda on_cuda(std::int64_t out, std::int64_t in, const Tensors& w) {
 
 }  // namespace
 
-FrozenWeight FrozenWeight::load(const SafeTensors& file, const std::string& prefix, int out, int in) {
+FrozenWeight FrozenWeight::load(SafeTensors& file, const std::string& prefix, int out, int in) {
   FrozenWeight w;
   w.out_ = out;
   w.in_ = in;
   std::optional<Quantized> quantized = load_quantized(file, prefix, out, in);
   if (!quantized)
-    w.stored_ = dense_tensor(file.get(prefix + ".weight", {out, in}), file, prefix + ".weight");
+    w.stored_ = dense_tensor(file, prefix + ".weight", {out, in});
   else if (auto* nf4 = std::get_if<Nf4Matrix>(&*quantized))
     w.stored_ = std::move(*nf4);
   else {

@@ -17,7 +17,7 @@ namespace cp {
 class FrozenWeight {
  public:
   // PREFIX.weight (out in). Throws UserError(model).
-  static FrozenWeight load(const SafeTensors& file, const std::string& prefix, int out, int in);
+  static FrozenWeight load(SafeTensors& file, const std::string& prefix, int out, int in);
   FrozenWeight to(at::Device device) const;  // a copy; from the CPU
 
   // Rows first .. first + count - 1, (count in), contiguous; each value rounded from float32 to nearest even.

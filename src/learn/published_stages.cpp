@@ -7,7 +7,7 @@
 namespace cp {
 namespace {
 
-constexpr std::size_t kValBatch = 8;
+constexpr std::size_t kValBatch = 2;  // pairs with all their captions: less memory than a small training batch
 
 // Numbers of one image in a row of features.
 std::size_t image_numbers(const PairFusion::Shape& shape) {

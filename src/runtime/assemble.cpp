@@ -33,12 +33,20 @@ void check_options(const AssembleOptions& o) {
     throw UserError(ErrorKind::usage, "--width", fmt::format("wanted 1 to {}, found {}.", kMaxWidth, o.width), "");
 }
 
-// Root mean square of the embedding's values.
+// Root mean square of the embedding's values. A dense one is looked through by rows: in float32 the whole would be the
+// largest thing in memory.
 double embedding_scale(const LanguageConfig& config, const SafeTensors& file) {
+  const std::string name = "model.embed_tokens";
   double sum = 0;
-  const std::vector<float> values = weight_floats(file, "model.embed_tokens", config.vocab_size, config.hidden_size);
-  for (const float v : values) sum += static_cast<double>(v) * v;
-  return std::sqrt(sum / static_cast<double>(values.size()));
+  const auto add = [&](const std::vector<float>& values) {
+    for (const float v : values) sum += static_cast<double>(v) * v;
+  };
+  if (storage_of(file, name) != Storage::dense)
+    add(weight_floats(file, name, config.vocab_size, config.hidden_size));
+  else
+    for (std::int64_t row = 0; row < config.vocab_size; ++row)
+      add(file.floats(name + ".weight", row * config.hidden_size, config.hidden_size));
+  return std::sqrt(sum / (static_cast<double>(config.vocab_size) * config.hidden_size));
 }
 
 // Copies what a model reads: *.json, *.jinja and *.safetensors.

@@ -94,6 +94,31 @@ TEST(SafeTensors, ReleasedTensorsAreGoneAndTheirMemoryWithThem) {
   EXPECT_EQ(file.tensors().size(), 2u);
 }
 
+TEST(SafeTensors, MovedOutTensorsAreCopiedAndGone) {
+  constexpr std::int64_t kFloats = 4 << 20;  // 16 MB, several pieces
+  std::vector<float> values(kFloats);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 1001);
+  SafeTensors file = SafeTensors::parse(
+      encode_safetensors({{"big", {kFloats}, values, DType::f32}, {"small", {2}, {1, 2}, DType::f32}}), "test");
+  std::vector<float> kept(values.size());
+  file.move_out("big", reinterpret_cast<char*>(kept.data()));
+  EXPECT_TRUE(kept == values);
+  EXPECT_FALSE(file.has("big"));
+  EXPECT_EQ(file.floats("small", {2}), (std::vector<float>{1, 2}));
+  EXPECT_THROW(file.move_out("big", nullptr), UserError);
+}
+
+TEST(SafeTensors, PartsOfATensorAreItsElements) {
+  const SafeTensors file = SafeTensors::parse(
+      encode_safetensors({{"h", {2, 3}, {1, 2, 3, 4, 5, 6}, DType::f16}, {"w", {4}, {7, 8, 9, 10}, DType::f32}}),
+      "test");
+  EXPECT_EQ(file.floats("h", 2, 3), (std::vector<float>{3, 4, 5}));
+  EXPECT_EQ(file.floats("w", 3, 1), (std::vector<float>{10}));
+  EXPECT_TRUE(file.floats("w", 4, 0).empty());
+  EXPECT_THROW(file.floats("w", 3, 2), BugError);
+  EXPECT_THROW(file.floats("w", -1, 2), BugError);
+}
+
 TEST(SafeTensors, MissingOrMisshapenTensorsAreNamed) {
   const SafeTensors file = SafeTensors::parse(encode_safetensors(sample()), "memory");
   EXPECT_TRUE(throws_user_error([&] { file.get("nope", {1}); }, ErrorKind::model, {"memory", "\"nope\" is missing"}));

@@ -32,7 +32,8 @@ FrozenLinear layer(Kind kind, int out, int in) {
     append_int8_rows(tensors, "w", quantize_int8_rows(values, out, in));
   else
     tensors.push_back({"w.weight", {out, in}, values, kind == Kind::f32 ? DType::f32 : DType::bf16});
-  return FrozenLinear::load(SafeTensors::parse(encode_safetensors(tensors), "test"), "w", out, in);
+  SafeTensors file = SafeTensors::parse(encode_safetensors(tensors), "test");
+  return FrozenLinear::load(file, "w", out, in);
 }
 
 TEST(FrozenLinear, UnpacksToEveryDtypeAsFloat32RoundedToTheBit) {

@@ -1,6 +1,10 @@
 // Whole training runs of the published design on synthetic pairs, as `changepilot train` makes them.
+#include <sys/mman.h>
+
 #include "core/file.h"
 #include "image/read.h"
+#include "in_child.h"
+#include "learn/device.h"
 #include "learn/published_recipe.h"
 #include "learn/train.h"
 #include "runtime/session.h"
@@ -104,6 +108,23 @@ TEST(PublishedTraining, PatchFusionTrainsItsMapToo) {
   const Session session = Session::open(last(c) / "model");
   const PairRecord pair = read_pair_records(c).val.front();
   EXPECT_EQ(session.answer(read_rgb(pair.before), read_rgb(pair.after)).map.size(), 64u * 64u);
+}
+
+// Resident memory also holds what RLIMIT_DATA does not count: here the peak is above the limit before training begins.
+TEST(PublishedTraining, ARunThatPassesItsLimitIsSavedAndStoppedAndGoesOn) {
+  PublishedConfig c = small_published("over-limit");
+  EXPECT_TRUE(test::in_child([&] {
+    constexpr std::size_t kBytes = std::size_t{512} << 20;
+    void* big = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (big == MAP_FAILED) return false;
+    ::munmap(big, kBytes);
+    c.memory_limit = std::to_string(device_memory(at::kCPU).peak - (64 << 20));
+    return bool(
+        throws_user_error([&] { run_training(c, {}); }, ErrorKind::memory, {"saved and stopped", "--resume"}));
+  }));
+  EXPECT_NE(fs::read_symlink(last(c)).string().find("000001"), std::string::npos) << "saved after the first update";
+  EXPECT_EQ(run_training(c, {0, true, 0}), 0);
+  EXPECT_TRUE(weights(c) == weights(uninterrupted()));
 }
 
 TEST(PublishedTraining, MistakesAreNamedBeforeAnythingIsRead) {
