@@ -119,8 +119,7 @@ TEST(PublishedTraining, ARunThatPassesItsLimitIsSavedAndStoppedAndGoesOn) {
     if (big == MAP_FAILED) return false;
     ::munmap(big, kBytes);
     c.memory_limit = std::to_string(device_memory(at::kCPU).peak - (64 << 20));
-    return bool(
-        throws_user_error([&] { run_training(c, {}); }, ErrorKind::memory, {"saved and stopped", "--resume"}));
+    return bool(throws_user_error([&] { run_training(c, {}); }, ErrorKind::memory, {"saved and stopped", "--resume"}));
   }));
   EXPECT_NE(fs::read_symlink(last(c)).string().find("000001"), std::string::npos) << "saved after the first update";
   EXPECT_EQ(run_training(c, {0, true, 0}), 0);
