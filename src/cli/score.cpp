@@ -16,7 +16,7 @@ namespace {
 
 struct ScoreOptions {
   std::string predictions, references, split, protocol = "text", vocabulary, meteor = "exact", wordnet, paraphrases,
-      each;
+                                              each;
   bool nltk = false, json = false;
 };
 
@@ -30,7 +30,8 @@ bool parse_arguments(const std::vector<std::string>& args, ScoreOptions& o) {
   line.option("protocol", o.protocol, "text, ids (closed vocabulary, as LEVIR-CC papers) or char (Chinese)");
   line.option("vocabulary", o.vocabulary, "ids: caption file (all splits) or word list; the references' file if empty");
   line.option("meteor", o.meteor, "stages: exact,stem,synonym,paraphrase or fewer");
-  line.option("wordnet", o.wordnet, "folder of WordNet 3.0's or METEOR's synonym files; the installed WordNet if empty");
+  line.option("wordnet", o.wordnet,
+              "folder of WordNet 3.0's or METEOR's synonym files; the installed WordNet if empty");
   line.option("paraphrases", o.paraphrases, "METEOR's paraphrase table, .gz or plain");
   line.flag("nltk", o.nltk, "add NLTK's corpus_bleu and mean meteor_score (needs WordNet's data files)");
   line.option("each", o.each, "file to write with each picture's scores, JSON lines");
@@ -61,9 +62,8 @@ void write_each(const std::string& file, const std::vector<References>& referenc
   std::string text;
   for (std::size_t i = 0; i < captions.size(); ++i) {
     const ImageSums& s = sums.images[i];
-    const OrderedJson line{{"name", references[i].name},   {"caption", captions[i]},
-                           {"meteor", s.meteor.score()},   {"rouge_l", s.rouge_l},
-                           {"cider", s.cider},             {"cider_plain", s.cider_plain}};
+    const OrderedJson line{{"name", references[i].name}, {"caption", captions[i]}, {"meteor", s.meteor.score()},
+                           {"rouge_l", s.rouge_l},       {"cider", s.cider},       {"cider_plain", s.cider_plain}};
     text += line.dump() + "\n";
   }
   write_file_durable(file, text);

@@ -37,7 +37,8 @@ char first_of(const std::string& text) {
 
 std::string checked_caption(std::string caption, const std::string& where) {
   if (caption.size() > kMaxCaptionBytes)
-    throw UserError(kKind, where, fmt::format("a caption of {} bytes; {} are allowed.", caption.size(), kMaxCaptionBytes),
+    throw UserError(kKind, where,
+                    fmt::format("a caption of {} bytes; {} are allowed.", caption.size(), kMaxCaptionBytes),
                     "Leave out what is no caption.");
   return caption;
 }
@@ -135,8 +136,10 @@ std::vector<References> from_lines(const std::string& text, const std::string& f
 Prediction from_object(const Json& object, const std::string& where) {
   for (const char* key : {"name", "filename", "image_id"})
     if (object.is_object() && object.contains(key))
-      return {name_text(object.at(key), key, where), checked_caption(json_string(object, "caption", where, kKind), where)};
-  throw UserError(kKind, where, "wanted an object with \"name\", \"filename\" or \"image_id\", and \"caption\".", kKinds);
+      return {name_text(object.at(key), key, where),
+              checked_caption(json_string(object, "caption", where, kKind), where)};
+  throw UserError(kKind, where, "wanted an object with \"name\", \"filename\" or \"image_id\", and \"caption\".",
+                  kKinds);
 }
 
 std::vector<Prediction> from_json(const Json& json, const std::string& file) {
@@ -175,7 +178,8 @@ std::vector<Prediction> from_text(const std::string& text, const std::string& fi
     const std::size_t end = std::min(text.find('\n', at), text.size());
     std::string caption = text.substr(at, end - at);
     if (caption.ends_with('\r')) caption.pop_back();
-    predictions.push_back({"", checked_caption(std::move(caption), fmt::format("{}: line {}", file, predictions.size() + 1))});
+    predictions.push_back(
+        {"", checked_caption(std::move(caption), fmt::format("{}: line {}", file, predictions.size() + 1))});
     at = end + 1;
   }
   return predictions;
@@ -198,7 +202,8 @@ std::vector<References> read_references(const fs::path& file, const std::string&
   }
   if (!split.empty()) std::erase_if(pictures, [&](const References& p) { return p.split != split; });
   if (pictures.empty())
-    throw UserError(kKind, where, split.empty() ? "holds no picture." : fmt::format("holds no picture of split \"{}\".", split),
+    throw UserError(kKind, where,
+                    split.empty() ? "holds no picture." : fmt::format("holds no picture of split \"{}\".", split),
                     kKinds);
   for (const References& picture : pictures)
     if (picture.captions.empty())
@@ -228,9 +233,9 @@ std::vector<std::string> captions_of(const std::vector<References>& references,
   std::vector<std::string> captions;
   if (!predictions.empty() && predictions.front().name.empty()) {
     if (predictions.size() != references.size())
-      throw UserError(kKind, where,
-                      fmt::format("{} lines for {} pictures.", predictions.size(), references.size()),
-                      "Write one caption a line in the order of the references, or name the pictures (JSON lines, CSV).");
+      throw UserError(
+          kKind, where, fmt::format("{} lines for {} pictures.", predictions.size(), references.size()),
+          "Write one caption a line in the order of the references, or name the pictures (JSON lines, CSV).");
     for (const Prediction& prediction : predictions) captions.push_back(prediction.caption);
     return captions;
   }

@@ -12,9 +12,9 @@ namespace cp {
 inline constexpr std::size_t kMaxCaptionBytes = 4000;  // longer ones are no captions; METEOR would take minutes
 
 struct References {
-  std::string name;   // of the picture
-  std::string id;     // another name: COCO's number; empty without one
-  std::string split;  // empty where the file names none
+  std::string name;     // of the picture
+  std::string id;       // another name: COCO's number; empty without one
+  std::string split;    // empty where the file names none
   int changeflag = -1;  // 1 changed, 0 not, -1 the file does not say
   std::vector<std::string> captions;
 };

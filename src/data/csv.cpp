@@ -18,8 +18,8 @@ std::vector<CsvRow> parse_csv(std::string_view text, const std::string& where) {
       } else if (text[i] == '"' && row.cells.back().empty()) {
         for (++i;; ++i) {
           if (i >= text.size())
-            throw UserError(ErrorKind::data, fmt::format("{}: line {}", where, row.line), "a quote is opened and never closed.",
-                            "Write a quote inside a quoted cell twice.");
+            throw UserError(ErrorKind::data, fmt::format("{}: line {}", where, row.line),
+                            "a quote is opened and never closed.", "Write a quote inside a quoted cell twice.");
           if (text[i] == '\n') ++line;
           if (text[i] != '"') {
             row.cells.back() += text[i];

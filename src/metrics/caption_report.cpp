@@ -104,13 +104,15 @@ CaptionReport report_captions(const std::vector<std::vector<std::string>>& refer
       words, flags, meteor, [&](std::size_t i, const std::string&) -> const CaptionWords& { return words.captions[i]; },
       &report.sums);
   Json& blind = report.json["blind"];
-  blind["caption"] = halves_json(words, flags, meteor, [&](std::size_t, const std::string& half) -> const CaptionWords& {
-    return half == "changed" ? words.changed : words.constant;
-  });
+  blind["caption"] =
+      halves_json(words, flags, meteor, [&](std::size_t, const std::string& half) -> const CaptionWords& {
+        return half == "changed" ? words.changed : words.constant;
+      });
   if (!flags.empty())
-    blind["caption_flag"] = halves_json(
-        words, flags, meteor,
-        [&](std::size_t i, const std::string&) -> const CaptionWords& { return flags[i] ? words.changed : words.constant; });
+    blind["caption_flag"] =
+        halves_json(words, flags, meteor, [&](std::size_t i, const std::string&) -> const CaptionWords& {
+          return flags[i] ? words.changed : words.constant;
+        });
   blind["sentences"] = {{"constant", options.blind.constant}, {"changed", options.blind.changed}};
   if (options.nltk) report.json["nltk"] = nltk_json(words, report.sums, *options.nltk);
   return report;
@@ -127,8 +129,8 @@ std::string caption_table(const Json& report) {
   for (const char* half : kHalves) {
     if (!caption.contains(half)) continue;
     for (const char* key : kScores) {
-      text += fmt::format("{:<24}{:>8.4f}{:>8.4f}", fmt::format("{} {}", half, key), caption.at(half).at(key).get<double>(),
-                          blind.at("caption").at(half).at(key).get<double>());
+      text += fmt::format("{:<24}{:>8.4f}{:>8.4f}", fmt::format("{} {}", half, key),
+                          caption.at(half).at(key).get<double>(), blind.at("caption").at(half).at(key).get<double>());
       if (halves) text += fmt::format("{:>8.4f}", blind.at("caption_flag").at(half).at(key).get<double>());
       text += "\n";
     }
