@@ -45,7 +45,8 @@ TEST(CaptionFiles, ReadReferencesOfThreeKinds) {
 
 TEST(CaptionFiles, ReadPredictionsOfFiveKinds) {
   const std::vector<std::pair<std::string, std::string>> kinds{
-      {"x.jsonl", "{\"name\": \"b.png\", \"caption\": \"no change\"}\n{\"filename\": \"a.png\", \"caption\": \"a road, new\"}\n"},
+      {"x.jsonl",
+       "{\"name\": \"b.png\", \"caption\": \"no change\"}\n{\"filename\": \"a.png\", \"caption\": \"a road, new\"}\n"},
       {"x.json", R"([{"image_id": 8, "caption": "no change"}, {"image_id": 7, "caption": "a road, new"}])"},
       {"y.json", "{\"b\": \"no change\",\n \"a\": \"a road, new\"}"},
       {"z.json", R"({"b": "no change", "a": "a road, new"})"},
@@ -75,11 +76,15 @@ TEST(CaptionFiles, NameWhatIsUnknownDoubledOrMissing) {
   EXPECT_TRUE(refused("b,x\n", {"no caption for \"a.png\"."}));
   EXPECT_TRUE(refused("", {"\"a.png\" and 1 other"}));
   EXPECT_TRUE(refused("a,x,y\n", {"line 1", "quotes"}));
-  EXPECT_TRUE(test::throws_user_error(
-      [&] { captions_of(references, read_predictions(file_of("one\n", "x.txt")), "x.txt"); }, ErrorKind::data,
-      {"1 lines for 2"}));
+  EXPECT_TRUE(
+      test::throws_user_error([&] { captions_of(references, read_predictions(file_of("one\n", "x.txt")), "x.txt"); },
+                              ErrorKind::data, {"1 lines for 2"}));
   const auto twice = read_references(file_of(std::string(kLines) + "{\"name\": \"a.jpg\", \"references\": [\"x\"]}\n"));
-  EXPECT_TRUE(test::throws_user_error([&] { captions_of(twice, {{"a", "x"}}, "x"); }, ErrorKind::data, {"two pictures"}));
+  EXPECT_TRUE(test::throws_user_error(
+      [&] {
+        captions_of(twice, {{"a", "x"}}, "x");
+      },
+      ErrorKind::data, {"two pictures"}));
 }
 
 TEST(CaptionFiles, RefuseWhatTheyCannotRead) {
@@ -91,7 +96,8 @@ TEST(CaptionFiles, RefuseWhatTheyCannotRead) {
   EXPECT_TRUE(bad_references(R"({"images": [{"id": 1}], "annotations": [{"image_id": 2, "caption": "x"}]})", {"id 2"}));
   EXPECT_TRUE(bad_references(R"({"images": 3, "annotations": []})", {"images", "list"}));
   EXPECT_TRUE(bad_references("", {"file.json"}));
-  EXPECT_TRUE(test::throws_user_error([] { read_references(file_of(kLevir), "train"); }, ErrorKind::data, {"\"train\""}));
+  EXPECT_TRUE(
+      test::throws_user_error([] { read_references(file_of(kLevir), "train"); }, ErrorKind::data, {"\"train\""}));
   const auto bad_predictions = [](const std::string& text, std::initializer_list<const char*> parts) {
     return test::throws_user_error([&] { read_predictions(file_of(text)); }, ErrorKind::data, parts);
   };

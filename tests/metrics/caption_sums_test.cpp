@@ -26,7 +26,8 @@ const test::Tol kTolerance = test::Tol::abs(1e-12, "the same sums in another ord
 
 TEST(CaptionSums, OfAllImagesAreTheCorpusScore) {
   const std::vector<std::size_t> all{2, 0, 1};
-  EXPECT_TRUE(test::close("scores", flat(total(sums(), all)), flat(score_captions(kReferences, kCaptions)), kTolerance));
+  EXPECT_TRUE(
+      test::close("scores", flat(total(sums(), all)), flat(score_captions(kReferences, kCaptions)), kTolerance));
   EXPECT_NEAR(total(sums()).s_m(),
               (total(sums()).bleu[3] + total(sums()).meteor + total(sums()).rouge_l + total(sums()).cider) / 4, 1e-15);
 }
@@ -34,8 +35,8 @@ TEST(CaptionSums, OfAllImagesAreTheCorpusScore) {
 TEST(CaptionSums, CountRepeatedPicksAsRepeatedImages) {
   const std::vector<std::size_t> picks{1, 1, 2};
   const auto got = flat(total(sums(), picks));
-  const auto want = flat(score_captions({kReferences[1], kReferences[1], kReferences[2]},
-                                        {kCaptions[1], kCaptions[1], kCaptions[2]}));
+  const auto want = flat(
+      score_captions({kReferences[1], kReferences[1], kReferences[2]}, {kCaptions[1], kCaptions[1], kCaptions[2]}));
   for (std::size_t i = 0; i < 6; ++i) EXPECT_NEAR(got[i], want[i], 1e-12) << i;  // BLEU, METEOR, ROUGE-L
   const double cider = (2 * sums().images[1].cider + sums().images[2].cider) / 3;
   EXPECT_NEAR(got[6], cider, 1e-12);  // document frequencies stay those of all three
@@ -48,7 +49,8 @@ TEST(CaptionProtocols, SplitAsTheyPromise) {
   EXPECT_EQ(CaptionSplitter().words(" A  t-shaped Road , two houses. . "),
             (CaptionWords{"a", "t-shaped", "road", "two", "houses."}));
   const CaptionSplitter chinese(CaptionProtocol::char_);
-  EXPECT_EQ(chinese.words("道路旁，新建 3D 房屋 Ab12。"), (CaptionWords{"道", "路", "旁", "新", "建", "3d", "房", "屋", "ab12"}));
+  EXPECT_EQ(chinese.words("道路旁，新建 3D 房屋 Ab12。"),
+            (CaptionWords{"道", "路", "旁", "新", "建", "3d", "房", "屋", "ab12"}));
   EXPECT_EQ(chinese.words("a\xff道\xe9\x81"), (CaptionWords{"a", "道"}));  // damaged text is no word
   const CaptionSplitter ids(CaptionProtocol::ids, CaptionVocabulary({"road", "house"}));
   EXPECT_EQ(ids.words("Road , lake house . river"), (CaptionWords{"4", "1", "5", "1"}));
