@@ -30,11 +30,6 @@ Json flag_json(const Truths& truths, const std::function<int(std::size_t)>& pred
           {"f1", 2.0 * true_positive / std::max(1, positive)}};
 }
 
-Json scores_json(const CaptionScores& s) {
-  return {{"bleu1", s.bleu[0]}, {"bleu2", s.bleu[1]},   {"bleu3", s.bleu[2]}, {"bleu4", s.bleu[3]},
-          {"meteor", s.meteor}, {"rouge_l", s.rouge_l}, {"cider", s.cider}};
-}
-
 // `caption(i, changed_half)` is what is said of pair i.
 Json caption_json(const Truths& truths, const std::function<std::string(std::size_t, bool)>& caption) {
   Json result;

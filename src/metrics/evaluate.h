@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "data/components.h"
 #include "image/image.h"
+#include "metrics/caption_report.h"
 
 namespace cp {
 
@@ -26,13 +27,6 @@ struct Predicted {
   double x = 0.5, y = 0.5;  // fractions
   int a = 0;
   double p_zoom = 0;  // calibrated probability that the pair changed
-};
-
-// What the blind floors say. The defaults were fixed before any split was scored; sentences chosen on training captions
-// may be passed instead, never ones chosen on the split that is scored.
-struct BlindSentences {
-  std::string constant = "the scene is the same as before";
-  std::string changed = "some houses are built along the road";
 };
 
 // {"n","contradictory","flag":{"accuracy","f1"},"caption":{"all":{bleu1..bleu4,meteor,rouge_l,cider},"changed":{...}},
