@@ -20,10 +20,10 @@ struct MeteorAlignment {
   int chunks = 0;
 };
 
-// `possible` in ascending order of start; among equals the earlier one is preferred. METEOR's beam search: left to right
-// over the reference, the 40 best partial alignments kept. Best is the most matched words (a word of a stage other than
-// exact counts half, rounded down after each match), then the fewest chunks, then the smallest distance. A match is
-// certain, and in every alignment, when no other match touches its words.
+// `possible` in ascending order of start; among equals the earlier one is preferred. METEOR's beam search: left to
+// right over the reference, the 40 best partial alignments kept. Best is the most matched words (a word of a stage
+// other than exact counts half, rounded down after each match), then the fewest chunks, then the smallest distance. A
+// match is certain, and in every alignment, when no other match touches its words.
 MeteorAlignment align_meteor(int test_words, int reference_words, const std::vector<MeteorMatch>& possible);
 
 }  // namespace cp

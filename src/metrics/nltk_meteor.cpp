@@ -20,7 +20,15 @@ struct Rule {
 
 // Morphy's rules of detachment for nouns, verbs, adjectives, adverbs, as NLTK lists them.
 const std::array<std::vector<Rule>, WordNet::kParts> kRules{
-    std::vector<Rule>{{"s", ""}, {"ses", "s"}, {"ves", "f"}, {"xes", "x"}, {"zes", "z"}, {"ches", "ch"}, {"shes", "sh"}, {"men", "man"}, {"ies", "y"}},
+    std::vector<Rule>{{"s", ""},
+                      {"ses", "s"},
+                      {"ves", "f"},
+                      {"xes", "x"},
+                      {"zes", "z"},
+                      {"ches", "ch"},
+                      {"shes", "sh"},
+                      {"men", "man"},
+                      {"ies", "y"}},
     {{"s", ""}, {"ies", "y"}, {"es", "e"}, {"es", ""}, {"ed", "e"}, {"ed", ""}, {"ing", "e"}, {"ing", ""}},
     {{"er", ""}, {"est", ""}, {"er", "e"}, {"est", "e"}},
     {}};

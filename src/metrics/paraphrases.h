@@ -16,8 +16,8 @@ class ParaphraseTable {
  public:
   static constexpr int kUnknown = -1;
 
-  // The format of paraphrase-en.gz: three lines an entry (probability, phrase, paraphrase), gzip or plain, at most 2 GiB
-  // of text and 64 KiB a line. Entries with a word outside `vocabulary` are left out (they could match nothing); an
+  // The format of paraphrase-en.gz: three lines an entry (probability, phrase, paraphrase), gzip or plain, at most 2
+  // GiB of text and 64 KiB a line. Entries with a word outside `vocabulary` are left out (they could match nothing); an
   // empty vocabulary keeps all, which takes over a gigabyte for the English table. Throws UserError(data).
   static ParaphraseTable read(const std::filesystem::path& file, const std::vector<std::string>& vocabulary);
 
@@ -25,7 +25,7 @@ class ParaphraseTable {
   std::size_t size() const { return paraphrases_.size(); }
 
   struct Entry {
-    int length = 0;                              // words of the phrase
+    int length = 0;                                // words of the phrase
     const std::vector<int>* paraphrase = nullptr;  // word numbers
   };
   // Entries whose phrase stands at `start`: shorter phrases first, then in the order of the file.

@@ -97,30 +97,41 @@ std::string step_1c(const std::string& word) {
 
 std::string step_2(const std::string& word) {
   static constexpr std::array<Rule, 21> kRules{
-      {{"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"},   {"anci", "ance"},   {"izer", "ize"},    {"bli", "ble"},
-       {"alli", "al"},     {"entli", "ent"},   {"eli", "e"},       {"ousli", "ous"},   {"ization", "ize"}, {"ation", "ate"},
-       {"ator", "ate"},    {"alism", "al"},    {"iveness", "ive"}, {"fulness", "ful"}, {"ousness", "ous"}, {"aliti", "al"},
-       {"iviti", "ive"},   {"biliti", "ble"},  {"fulli", "ful"}}};
+      {{"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"}, {"anci", "ance"}, {"izer", "ize"},
+       {"bli", "ble"},     {"alli", "al"},     {"entli", "ent"}, {"eli", "e"},     {"ousli", "ous"},
+       {"ization", "ize"}, {"ation", "ate"},   {"ator", "ate"},  {"alism", "al"},  {"iveness", "ive"},
+       {"fulness", "ful"}, {"ousness", "ous"}, {"aliti", "al"},  {"iviti", "ive"}, {"biliti", "ble"},
+       {"fulli", "ful"}}};
   if (word.ends_with("alli") && measure(without(word, "alli")) > 0) return step_2(without(word, "li"));
   if (word.ends_with("logi")) return measure(without(word, "ogi")) > 0 ? without(word, "i") : word;
   return by_rules(word, kRules, 0);
 }
 
 std::string step_3(const std::string& word) {
-  static constexpr std::array<Rule, 7> kRules{{{"icate", "ic"},
-                                               {"ative", ""},
-                                               {"alize", "al"},
-                                               {"iciti", "ic"},
-                                               {"ical", "ic"},
-                                               {"ful", ""},
-                                               {"ness", ""}}};
+  static constexpr std::array<Rule, 7> kRules{
+      {{"icate", "ic"}, {"ative", ""}, {"alize", "al"}, {"iciti", "ic"}, {"ical", "ic"}, {"ful", ""}, {"ness", ""}}};
   return by_rules(word, kRules, 0);
 }
 
 std::string step_4(const std::string& word) {
-  static constexpr std::array<Rule, 18> kRules{
-      {{"al", ""},    {"ance", ""}, {"ence", ""}, {"er", ""}, {"ic", ""},  {"able", ""}, {"ible", ""}, {"ant", ""}, {"ement", ""},
-       {"ment", ""}, {"ent", ""},  {"ou", ""},   {"ism", ""}, {"ate", ""}, {"iti", ""},  {"ous", ""},  {"ive", ""}, {"ize", ""}}};
+  static constexpr std::array<Rule, 18> kRules{{{"al", ""},
+                                                {"ance", ""},
+                                                {"ence", ""},
+                                                {"er", ""},
+                                                {"ic", ""},
+                                                {"able", ""},
+                                                {"ible", ""},
+                                                {"ant", ""},
+                                                {"ement", ""},
+                                                {"ment", ""},
+                                                {"ent", ""},
+                                                {"ou", ""},
+                                                {"ism", ""},
+                                                {"ate", ""},
+                                                {"iti", ""},
+                                                {"ous", ""},
+                                                {"ive", ""},
+                                                {"ize", ""}}};
   if (word.ends_with("ion")) {
     const std::string stem = without(word, "ion");
     return measure(stem) > 1 && (stem.ends_with("s") || stem.ends_with("t")) ? stem : word;
@@ -139,10 +150,10 @@ std::string step_5(std::string word) {
 
 std::optional<std::string> irregular(const std::string& word) {
   static const std::unordered_map<std::string, std::string> kWords{
-      {"sky", "sky"},         {"skies", "sky"},       {"dying", "die"},       {"lying", "lie"},     {"tying", "tie"},
-      {"news", "news"},       {"innings", "inning"},  {"inning", "inning"},   {"outings", "outing"}, {"outing", "outing"},
-      {"cannings", "canning"}, {"canning", "canning"}, {"howe", "howe"},       {"proceed", "proceed"}, {"exceed", "exceed"},
-      {"succeed", "succeed"}};
+      {"sky", "sky"},        {"skies", "sky"},       {"dying", "die"},        {"lying", "lie"},
+      {"tying", "tie"},      {"news", "news"},       {"innings", "inning"},   {"inning", "inning"},
+      {"outings", "outing"}, {"outing", "outing"},   {"cannings", "canning"}, {"canning", "canning"},
+      {"howe", "howe"},      {"proceed", "proceed"}, {"exceed", "exceed"},    {"succeed", "succeed"}};
   const auto found = kWords.find(word);
   return found == kWords.end() ? std::nullopt : std::optional(found->second);
 }

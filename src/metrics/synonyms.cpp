@@ -15,9 +15,9 @@ constexpr std::uint64_t kMaxFile = std::uint64_t{64} << 20;
 
 // WordNet's rules of detachment, in METEOR's order.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 20> kSuffixes{
-    {{"s", ""},   {"ses", "s"}, {"xes", "x"}, {"zes", "z"}, {"ches", "ch"}, {"shes", "sh"}, {"men", "man"},
-     {"ies", "y"}, {"s", ""},   {"ies", "y"}, {"es", "e"},  {"es", ""},     {"ed", "e"},    {"ed", ""},
-     {"ing", "e"}, {"ing", ""}, {"er", ""},   {"est", ""},  {"er", "e"},    {"est", "e"}}};
+    {{"s", ""},    {"ses", "s"}, {"xes", "x"}, {"zes", "z"}, {"ches", "ch"}, {"shes", "sh"}, {"men", "man"},
+     {"ies", "y"}, {"s", ""},    {"ies", "y"}, {"es", "e"},  {"es", ""},     {"ed", "e"},    {"ed", ""},
+     {"ing", "e"}, {"ing", ""},  {"er", ""},   {"est", ""},  {"er", "e"},    {"est", "e"}}};
 
 bool has_meteor_files(const fs::path& folder) {
   std::error_code none;
@@ -33,9 +33,10 @@ void line_pairs(std::string_view text, const Add& add) {
 
 // word, then its synsets
 WordList read_synsets(const fs::path& file) {
-  return WordList(
-      read_file(file, kMaxFile, ErrorKind::data), file.string(),
-      [](std::string_view text, const auto& add) { line_pairs(text, [&](auto key, auto value) { add({key, value}); }); });
+  return WordList(read_file(file, kMaxFile, ErrorKind::data), file.string(),
+                  [](std::string_view text, const auto& add) {
+                    line_pairs(text, [&](auto key, auto value) { add({key, value}); });
+                  });
 }
 
 // base, then its irregular forms; the list goes from form to base

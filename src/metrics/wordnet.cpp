@@ -17,14 +17,15 @@ constexpr const char* kHint = "Install wordnet-base, or name the folder of WordN
 
 // "lemma rest"; the licence's lines begin with a blank.
 WordList read_rows(const fs::path& file) {
-  return WordList(read_file(file, kMaxFile, ErrorKind::data), file.string(), [](std::string_view text, const auto& add) {
-    std::string_view line;
-    while (cut_line(text, line)) {
-      if (line.empty() || line.front() == ' ') continue;
-      const std::string_view key = cut_word(line);
-      add({key, line});
-    }
-  });
+  return WordList(read_file(file, kMaxFile, ErrorKind::data), file.string(),
+                  [](std::string_view text, const auto& add) {
+                    std::string_view line;
+                    while (cut_line(text, line)) {
+                      if (line.empty() || line.front() == ' ') continue;
+                      const std::string_view key = cut_word(line);
+                      add({key, line});
+                    }
+                  });
 }
 
 UserError damaged(const std::string& where, const std::string& what) {

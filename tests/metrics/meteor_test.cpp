@@ -59,9 +59,9 @@ TEST(Meteor, StagesMatchWhatTheirNamesSay) {
   EXPECT_EQ(matches("exact,stem", "houses", "house"), 1);
   EXPECT_EQ(matches("exact,stem", "home", "house"), 0);
   EXPECT_EQ(matches("exact,synonym", "home", "house"), 1);
-  EXPECT_EQ(matches("exact,synonym", "homes", "houses"), 1);      // by the suffix rules
-  EXPECT_EQ(matches("exact,synonym", "fell", "plummet"), 1);      // by the exceptions
-  EXPECT_EQ(matches("exact,synonym", "fall", "house"), 0);        // no synset in common
+  EXPECT_EQ(matches("exact,synonym", "homes", "houses"), 1);  // by the suffix rules
+  EXPECT_EQ(matches("exact,synonym", "fell", "plummet"), 1);  // by the exceptions
+  EXPECT_EQ(matches("exact,synonym", "fall", "house"), 0);    // no synset in common
   EXPECT_EQ(matches("exact,synonym", "unheard-of", "house"), 0);
 }
 
@@ -103,7 +103,8 @@ TEST(Meteor, KeepsTheFirstOfEqualReferencesAndZerosWithout) {
 TEST(Meteor, WantsItsStagesInOrder) {
   EXPECT_EQ(meteor_stages_text(parse_meteor_stages("exact,synonym")), "exact,synonym");
   for (const char* wrong : {"", "stem", "stem,exact", "exact,exact", "exact,", "exact,stems"})
-    EXPECT_TRUE(test::throws_user_error([&] { parse_meteor_stages(wrong); }, ErrorKind::usage, {"--meteor", "exact,stem"}))
+    EXPECT_TRUE(
+        test::throws_user_error([&] { parse_meteor_stages(wrong); }, ErrorKind::usage, {"--meteor", "exact,stem"}))
         << wrong;
   EXPECT_TRUE(test::throws_user_error([] { with("exact,paraphrase"); }, ErrorKind::usage, {"--paraphrases"}));
 }
@@ -149,7 +150,8 @@ TEST(Paraphrases, RefuseWhatIsNoTable) {
   };
   EXPECT_TRUE(refused("0.5\na\n", "inside an entry"));
   EXPECT_TRUE(refused(std::string(3 << 20, 'x'), "longer than"));
-  EXPECT_TRUE(test::throws_user_error([&] { ParaphraseTable::read(file.parent_path(), {}); }, ErrorKind::data, {"read"}));
+  EXPECT_TRUE(
+      test::throws_user_error([&] { ParaphraseTable::read(file.parent_path(), {}); }, ErrorKind::data, {"read"}));
 }
 
 TEST(Stems, OfBothStemmersAreTheirOwn) {
