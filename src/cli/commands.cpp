@@ -3,6 +3,7 @@
 #include "cli/dataset.h"
 #include "cli/infer.h"
 #include "cli/model.h"
+#include "cli/score.h"
 #include "cli/synth.h"
 #include "cli/tokenizer.h"
 #include "cli/validate.h"
@@ -17,6 +18,7 @@ std::span<const Command> commands() {
       {"model", "assembles, checks, quantises and tries models", run_model},
       {"synth", "makes a data set of synthetic scene pairs", run_synth},
       {"tokenizer", "trains a vocabulary, shows how a text is cut into tokens", run_tokenizer},
+      {"score", "scores a file of captions against references", run_score},
       {"validate", "scores a model on a split of a data set", run_validate},
   };
   return table;

@@ -94,15 +94,19 @@ CaptionSums sum_captions(const std::vector<std::vector<CaptionWords>>& reference
   return sums;
 }
 
+void require_exact_unless_text(CaptionProtocol protocol, const MeteorOptions& meteor) {
+  if (protocol == CaptionProtocol::text || meteor.stages.size() == 1) return;
+  throw UserError(ErrorKind::usage, "--meteor",
+                  fmt::format("the protocol \"{}\" has exact matches only, found \"{}\".",
+                              caption_protocol_name(protocol), meteor_stages_text(meteor.stages)),
+                  "Use --meteor exact, or --protocol text.");
+}
+
 CaptionSums sum_captions(const std::vector<std::vector<std::string>>& references,
                          const std::vector<std::string>& captions, const CaptionSplitter& splitter,
                          MeteorOptions meteor) {
   check_sizes(references.size(), captions.size());
-  if (splitter.protocol() != CaptionProtocol::text && meteor.stages.size() > 1)
-    throw UserError(ErrorKind::usage, "--meteor",
-                    fmt::format("the protocol \"{}\" has exact matches only, found \"{}\".",
-                                caption_protocol_name(splitter.protocol()), meteor_stages_text(meteor.stages)),
-                    "Use --meteor exact, or --protocol text.");
+  require_exact_unless_text(splitter.protocol(), meteor);
   std::vector<std::vector<CaptionWords>> reference_words(references.size());
   std::vector<CaptionWords> caption_words;
   std::unordered_set<std::string> vocabulary;

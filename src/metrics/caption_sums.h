@@ -1,8 +1,6 @@
 #pragma once
 // In:  captions and references as words.
-// Out: what each image adds to the corpus scores, so that any choice of images (a bootstrap sample) can be scored
-// without
-//      looking at a word again.
+// Out: what each image adds to the corpus scores, so that a bootstrap sample is scored without looking at a word again.
 // Not here: choosing the images, splitting text (caption_words.h).
 
 #include <array>
@@ -35,6 +33,9 @@ using CaptionWords = std::vector<std::string>;
 // `references[i]` (at least one) and `captions[i]` are of image i. Sizes must agree (BugError).
 CaptionSums sum_captions(const std::vector<std::vector<CaptionWords>>& references,
                          const std::vector<CaptionWords>& captions, MeteorScorer& meteor);
+
+// Throws UserError(usage) when another protocol than `text` is to be scored with more than exact matches.
+void require_exact_unless_text(CaptionProtocol protocol, const MeteorOptions& meteor);
 
 // Splits first. For `ids` and `char_` METEOR must be exact only (UserError(usage)). The vocabulary of `meteor` is set
 // to the words that occur.

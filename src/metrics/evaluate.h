@@ -14,6 +14,7 @@
 #include "image/image.h"
 #include "metrics/action.h"
 #include "metrics/bootstrap.h"
+#include "metrics/caption_report.h"
 #include "metrics/caption_words.h"
 #include "metrics/map.h"
 #include "metrics/meteor.h"
@@ -47,16 +48,9 @@ struct Predicted {
   std::optional<MapIou> map;        // against the mask; none where map or mask is missing
 };
 
-// What the blind floors say. The defaults were fixed before any split was scored; sentences chosen on training captions
-// may be passed instead, never ones chosen on the split that is scored.
-struct BlindSentences {
-  std::string constant = "the scene is the same as before";
-  std::string changed = "some houses are built along the road";
-};
-
 struct EvaluateOptions {
   Target target = Target::largest;
-  BlindSentences blind;
+  BlindSentences blind;  // the protocol char has its own, Chinese ones
   BootstrapOptions bootstrap;
   double shipped_level = 0.9;  // of the region that answers carry; its size is the confidence of a point
   // Captions are scored once a protocol; the first one's scores are those of a pair alone.

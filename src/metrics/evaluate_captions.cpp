@@ -39,8 +39,14 @@ bool has_cider(const std::vector<std::vector<std::string>>& references) {
 }
 
 std::vector<double> flat(const CaptionScores& s, bool cider) {
-  return {s.bleu[0], s.bleu[1], s.bleu[2], s.bleu[3],
-          s.meteor,  s.rouge_l, cider ? s.cider : kNotMeasured, cider ? s.s_m() : kNotMeasured};
+  return {s.bleu[0],
+          s.bleu[1],
+          s.bleu[2],
+          s.bleu[3],
+          s.meteor,
+          s.rouge_l,
+          cider ? s.cider : kNotMeasured,
+          cider ? s.s_m() : kNotMeasured};
 }
 
 PairScores::Caption alone(const ImageSums& image, bool cider) {
@@ -51,8 +57,9 @@ PairScores::Caption alone(const ImageSums& image, bool cider) {
 
 void add_captions(OrderedJson& report, const std::vector<Truth>& truths, const std::vector<Predicted>& predictions,
                   const EvaluateOptions& options, std::vector<PairScores>& pairs) {
-  const BlindSentences& blind = options.blind;
   for (const CaptionSplitter& protocol : options.protocols) {
+    const BlindSentences blind =
+        protocol.protocol() == CaptionProtocol::char_ ? blind_sentences(protocol.protocol()) : options.blind;
     const bool first = &protocol == &options.protocols.front();
     const MeteorOptions meteor = protocol.protocol() == CaptionProtocol::text ? options.meteor : MeteorOptions{};
     for (const Half half : {Half::all, Half::changed, Half::unchanged}) {
@@ -66,14 +73,17 @@ void add_captions(OrderedJson& report, const std::vector<Truth>& truths, const s
         return sum_captions(references, captions, protocol, meteor);
       };
       const CaptionSums said = sums([&](std::size_t i) { return predictions[i].caption; });
-      const CaptionSums constant = sums([&](std::size_t) { return half == Half::changed ? blind.changed : blind.constant; });
-      const CaptionSums by_flag = sums([&](std::size_t i) { return predictions[i].a == 1 ? blind.changed : blind.constant; });
+      const CaptionSums constant =
+          sums([&](std::size_t) { return half == Half::changed ? blind.changed : blind.constant; });
+      const CaptionSums by_flag =
+          sums([&](std::size_t i) { return predictions[i].a == 1 ? blind.changed : blind.constant; });
       if (first && half == Half::all)
         for (std::size_t k = 0; k < chosen.size(); ++k) pairs[chosen[k]].caption = alone(said.images[k], cider);
 
       const std::string place = caption_protocol_name(protocol.protocol()) + "." + kHalfNames[static_cast<int>(half)];
       const auto system = [&](const std::string& under, const std::string& delta, const CaptionSums& of) {
-        return ScoredSystem{under + "." + place, delta, [&of, cider](Picks picks) { return flat(total(of, picks), cider); }};
+        return ScoredSystem{under + "." + place, delta,
+                            [&of, cider](Picks picks) { return flat(total(of, picks), cider); }};
       };
       for (const char* under : {"caption", "blind.caption", "blind.caption_flag"})
         at_place(report, under + ("." + place))["n"] = chosen.size();

@@ -73,13 +73,14 @@ std::string evaluation_table(const OrderedJson& report) {
       table.score(fmt::format("caption {} {}", half, key), place, "blind." + place,
                   fmt::format("blind.caption_flag.text.{}.{}", half, key));
     }
-  for (const char* key : {"sr_mask", "sr_largest", "sr_union", "sr_any", "mse", "mae", "median_error_px", "p90_error_px",
-                          "energy_score", "type_accuracy"})
+  for (const char* key : {"sr_mask", "sr_largest", "sr_union", "sr_any", "mse", "mae", "median_error_px",
+                          "p90_error_px", "energy_score", "type_accuracy"})
     table.score(fmt::format("action {}", key), fmt::format("action.{}", key), fmt::format("blind.action.{}", key));
   if (find(report, "map")) {
     table.score("map iou", "map.iou");
     for (const char* key : {"sr_mask", "sr_largest", "sr_union", "mse"})
-      table.score(fmt::format("map peak {}", key), fmt::format("map.peak.{}", key), fmt::format("blind.action.{}", key));
+      table.score(fmt::format("map peak {}", key), fmt::format("map.peak.{}", key),
+                  fmt::format("blind.action.{}", key));
   }
   if (const OrderedJson* levels = find(report, "region.levels"))
     for (std::size_t i = 0; i < levels->size(); ++i) {

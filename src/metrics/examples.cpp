@@ -13,10 +13,14 @@ struct Candidate {
 
 double rank_of(Outcome outcome, const Predicted& predicted, const PairScores& scores) {
   switch (outcome) {
-    case Outcome::false_alarm: return -predicted.p_zoom;
-    case Outcome::off_mask: return -scores.point->error_px;
-    case Outcome::on_mask: return predicted.regions.empty() ? scores.point->error_px : predicted.regions.front().share;
-    default: return predicted.p_zoom;
+    case Outcome::false_alarm:
+      return -predicted.p_zoom;
+    case Outcome::off_mask:
+      return -scores.point->error_px;
+    case Outcome::on_mask:
+      return predicted.regions.empty() ? scores.point->error_px : predicted.regions.front().share;
+    default:
+      return predicted.p_zoom;
   }
 }
 

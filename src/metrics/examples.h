@@ -11,12 +11,12 @@ namespace cp {
 
 // What became of a pair. A contradictory pair is neither right nor wrong.
 enum class Outcome {
-  missed,        // changed, called unchanged
-  false_alarm,   // unchanged, called changed
-  off_mask,      // changed and called so, the point is on no changed pixel
-  on_mask,       // changed and called so, the point is on a changed pixel
-  quiet,         // unchanged and called so
-  not_judged,    // contradictory, or changed without a mark in the mask and called so
+  missed,       // changed, called unchanged
+  false_alarm,  // unchanged, called changed
+  off_mask,     // changed and called so, the point is on no changed pixel
+  on_mask,      // changed and called so, the point is on a changed pixel
+  quiet,        // unchanged and called so
+  not_judged,   // contradictory, or changed without a mark in the mask and called so
 };
 Outcome outcome_of(const Truth& truth, const Predicted& predicted, const PairScores& scores);
 

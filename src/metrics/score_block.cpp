@@ -45,7 +45,8 @@ void add_block(OrderedJson& report, std::size_t n, const std::vector<std::string
   auto next = estimates.begin();
   const auto write = [&](const std::string& place, const std::string& before_key) {
     for (const std::string& key : keys) {
-      if (!place.empty() && std::isfinite(next->value)) at_place(report, place)[before_key + key] = estimate_json(*next);
+      if (!place.empty() && std::isfinite(next->value))
+        at_place(report, place)[before_key + key] = estimate_json(*next);
       ++next;
     }
   };
