@@ -27,7 +27,7 @@ struct Validate : ::testing::Test {
   static void SetUpTestSuite() {
     folder = test::fresh_folder("validate");
     ::setenv("CHANGEPILOT_MODEL", test::make_random_nano("validate_model").c_str(), 1);
-    const Said said = type(fmt::format("synth --pairs {} --size 128 --val-share 1 --out {}", kPairs, at("data")));
+    const Said said = type(fmt::format("synth --pairs {} --size 128 --val-share 0.5 --out {}", 2 * kPairs, at("data")));
     ASSERT_EQ(said.code, 0) << said.err;
   }
   static void TearDownTestSuite() { ::unsetenv("CHANGEPILOT_MODEL"); }

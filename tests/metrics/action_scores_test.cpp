@@ -56,8 +56,8 @@ int wrong(const std::vector<Estimate>& got, const Json& want, const std::vector<
   return count;
 }
 
-const std::vector<const char*> kFlagKeys{"accuracy",             "precision", "recall", "f1",
-                                         "false_alarms_per_100", "brier",     "ece"};
+const std::vector<const char*> kFlagKeys{"accuracy", "precision", "recall", "f1", "false_alarms_per_100",
+                                         "brier",    "ece"};
 
 int wrong_flags(const Json& golden, const std::vector<FlagPair>& pairs, const BootstrapOptions& options) {
   const auto scores = [&](Picks picks) {

@@ -58,8 +58,7 @@ TEST(Bootstrap, HoldsTheValueOfABiasedScore) {
   const Estimate distinct = bootstrap(10, [](Picks picks) {
     std::vector<std::size_t> sorted(picks.begin(), picks.end());
     std::sort(sorted.begin(), sorted.end());
-    return std::vector<double>{
-        static_cast<double>(std::unique(sorted.begin(), sorted.end()) - sorted.begin())};
+    return std::vector<double>{static_cast<double>(std::unique(sorted.begin(), sorted.end()) - sorted.begin())};
   })[0];
   EXPECT_EQ(distinct.value, 10);
   EXPECT_LT(distinct.interval->low, 7);
@@ -104,7 +103,8 @@ TEST(Bootstrap, ScoresATestSplitAThousandTimesInAboutASecond) {
 #endif
 }
 
-// ---- Odd splits ------------------------------------------------------------------------------------------------------
+// ---- Odd splits
+// ------------------------------------------------------------------------------------------------------
 
 Image square(int x0, int y0, int x1, int y1) {
   Image mask(16, 16, 1);

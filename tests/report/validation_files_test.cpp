@@ -27,9 +27,7 @@ struct Made {
     scores.point = PointScore{{true, false, true, true}, 0.01, 0.1, 12.5, 0.2};
     scores.caption = PairScores::Caption{0.5, 0.25, 0.75, NAN};
   }
-  PairResult result(const std::string& overlay = "") const {
-    return {record, answer, predicted, scores, 3, overlay};
-  }
+  PairResult result(const std::string& overlay = "") const { return {record, answer, predicted, scores, 3, overlay}; }
 };
 
 TEST(PredictionLine, HoldsWhatThePageNeeds) {
@@ -79,8 +77,7 @@ TEST(PredictionsCsv, IsReadBackCellByCell) {
   for (const CsvRow& row : rows) ASSERT_EQ(row.cells.size(), rows[0].cells.size());
   const auto cell = [&](std::size_t row, const std::string& column) {
     const auto& names = rows[0].cells;
-    return rows[row].cells.at(
-        static_cast<std::size_t>(std::find(names.begin(), names.end(), column) - names.begin()));
+    return rows[row].cells.at(static_cast<std::size_t>(std::find(names.begin(), names.end(), column) - names.begin()));
   };
   EXPECT_EQ(cell(1, "caption"), "'=a road, \"new\"") << "no formula for a spreadsheet";
   EXPECT_EQ(cell(1, "x"), "0.123457");
