@@ -12,7 +12,7 @@ readonly torch_version=2.13.0
 readonly runtime_packages=(
   cmake g++ ninja-build ccache pkg-config
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev libssl-dev zlib1g-dev
-  libpng-dev libjpeg62-turbo-dev libtiff-dev libfreetype-dev fonts-wqy-microhei libutf8proc-dev)
+  libpng-dev libjpeg62-turbo-dev libtiff-dev libfreetype-dev fonts-wqy-microhei libutf8proc-dev libstemmer-dev)
 readonly learn_packages=(python3 python3-venv)
 readonly test_packages=(libgtest-dev libgmock-dev clang-format-14 git)
 

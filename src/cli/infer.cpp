@@ -1,6 +1,5 @@
 #include "cli/infer.h"
 
-#include <cmath>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -11,6 +10,7 @@
 #include "image/read.h"
 #include "image/write.h"
 #include "report/animation.h"
+#include "report/answer_json.h"
 #include "report/overlay.h"
 
 namespace cp {
@@ -59,10 +59,6 @@ bool parse_infer(const std::vector<std::string>& args, InferOptions& o) {
 
 std::string size_text(const Image& image) { return fmt::format("{} x {}", image.width, image.height); }
 
-double rounded(double value) { return std::round(value * 1e4) / 1e4; }
-
-OrderedJson box_json(const Box& box) { return {rounded(box.x0), rounded(box.y0), rounded(box.x1), rounded(box.y1)}; }
-
 }  // namespace
 
 OrderedJson answer_json(const Answer& answer) {
@@ -73,24 +69,10 @@ OrderedJson answer_json(const Answer& answer) {
                     {"y", rounded(answer.action.y)},
                     {"a", answer.action.a},
                     {"p_zoom", rounded(answer.action.p_zoom)}};
-  OrderedJson polygons = OrderedJson::array();
-  for (const std::vector<Point>& polygon : answer.region.polygons) {
-    OrderedJson points = OrderedJson::array();
-    for (const Point& point : polygon) points.push_back({rounded(point.x), rounded(point.y)});
-    polygons.push_back(points);
-  }
-  json["region"] = {{"level", answer.region.level}, {"share", rounded(answer.region.share)}, {"polygons", polygons}};
-  json["changes"] = OrderedJson::array();
-  for (const Change& change : answer.changes)
-    json["changes"].push_back({{"x", rounded(change.x)},
-                               {"y", rounded(change.y)},
-                               {"mass", rounded(change.mass)},
-                               {"box", box_json(change.box)}});
-  json["times_ms"] = OrderedJson::object();
-  for (const auto& [stage, ms] : answer.times_ms) json["times_ms"][stage] = rounded(ms);
-  json["captions"] = OrderedJson::array();
-  for (const Answer::Caption& caption : answer.captions)
-    json["captions"].push_back({{"text", caption.text}, {"score", rounded(caption.score)}});
+  json["region"] = region_json(answer.region);
+  json["changes"] = changes_json(answer.changes);
+  json["times_ms"] = times_json(answer.times_ms);
+  json["captions"] = captions_json(answer.captions);
   json["changed"] = answer.changed;
   json["identical"] = answer.identical;
   return json;
@@ -142,7 +124,7 @@ int run_infer(const std::vector<std::string>& args) {
   if (!o.out.empty()) write_png(o.out, draw_overlay(before, after, answer));
   if (!o.animation.empty()) write_file_durable(o.animation, encode_gif(denoising_frames(after, answer, trace)));
   if (o.json) {
-    fmt::print("{}\n", answer_json(answer).dump(2, ' ', false, OrderedJson::error_handler_t::replace));
+    fmt::print("{}\n", dump_json(answer_json(answer), 2));
   } else {
     fmt::print("{}", answer_text(answer, before.width, before.height));
     if (!o.out.empty()) fmt::print("picture  {}\n", o.out);

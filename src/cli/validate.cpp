@@ -1,33 +1,45 @@
 #include "cli/validate.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
+#include <memory>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "cli/parse.h"
 #include "cli/paths.h"
+#include "cli/validate_answers.h"
 #include "core/error.h"
-#include "core/progress.h"
-#include "data/components.h"
-#include "data/levir.h"
+#include "core/file.h"
+#include "core/new_folder.h"
 #include "image/read.h"
-#include "metrics/evaluate.h"
-#include "metrics/map.h"
-#include "runtime/session.h"
+#include "image/write.h"
+#include "metrics/evaluation_table.h"
+#include "metrics/examples.h"
+#include "report/answer_json.h"
+#include "report/overlay.h"
+#include "report/validation_files.h"
 
 namespace cp {
 namespace {
 
+namespace fs = std::filesystem;
+
+constexpr int kMostThreads = 1024, kMostResamples = 100000;
+
 struct ValidateOptions {
-  std::string model, checkpoint, data, split = "val", target = "largest", instruction;
-  int num_workers = 0, num_samples = 0;
+  std::string model, checkpoint, data, out, split = "val", target = "largest", instruction;
+  int batch_size = 0, num_workers = 0, num_samples = 0, save_samples = 0, resamples = 1000;
   std::uint64_t seed = 0;
-  bool json = false;
+  bool visualize = false, json = false;
 };
+
+void within(const char* name, int value, int most) {
+  if (value < 0 || value > most)
+    throw UserError(ErrorKind::usage, name, fmt::format("wanted 0 to {}, found {}", most, value), "");
+}
 
 bool parse_arguments(const std::vector<std::string>& args, ValidateOptions& o) {
   CommandLine line("validate", "Scores a model on a split of a data set, each score beside its blind floor.");
@@ -36,89 +48,124 @@ bool parse_arguments(const std::vector<std::string>& args, ValidateOptions& o) {
   line.option("model", o.model, "model folder; models/nano if empty");
   line.option("checkpoint", o.checkpoint, "checkpoint or run folder to take the model from (instead of --model)");
   line.option("instruction", o.instruction, "instruction for every pair; the model's own if empty");
-  line.option("target", o.target, "what MSE and MAE measure against: largest, union or centroid");
+  line.option("target", o.target, "what errors and regions are measured against: largest, union or centroid");
   line.option("num_samples", o.num_samples, "samples that the action head draws; 0: the model's own number");
   line.option("seed", o.seed, "seed of the action head's noise");
+  line.option("batch_size", o.batch_size, "pairs in flight at once; 0: one a worker");
   line.option("num_workers", o.num_workers, "threads; 0: all cores");
-  line.flag("json", o.json, "print JSON");
-  return line.parse(args);
+  line.option("resamples", o.resamples, "bootstrap resamples of the pairs, for the intervals; 0: no intervals");
+  line.option("out", o.out, "new folder for metrics.json, predictions.jsonl, predictions.csv and overlays/");
+  line.flag("visualize", o.visualize, "draw every pair into overlays/ (needs --out)");
+  line.option("save_samples", o.save_samples, "draw so many failures and successes, chosen by rule (needs --out)");
+  line.flag("json", o.json, "print JSON: what metrics.json holds");
+  line.epilogue(
+      "Example:\n  changepilot validate --checkpoint runs/nano --data levir --split test --batch-size 8 --num-workers "
+      "4 --save-samples 15 --out results/nano");
+  if (!line.parse(args)) return false;
+  within("--batch-size", o.batch_size, kMostThreads);
+  within("--num-workers", o.num_workers, kMostThreads);
+  within("--resamples", o.resamples, kMostResamples);
+  within("--save-samples", o.save_samples, 1 << 30);
+  if (o.out.empty() && (o.visualize || o.save_samples > 0))
+    throw UserError(ErrorKind::usage, o.visualize ? "--visualize" : "--save-samples",
+                    "pictures need a folder to stand in.", "Name one with --out.");
+  return true;
 }
 
-struct Results {
-  std::vector<Truth> truths;
-  std::vector<Predicted> answers;  // the model's answers
-  std::vector<Predicted> peaks;    // the same pairs, the point replaced by the change map's largest component
-  MapIou iou;
-  int region_hits = 0, regions = 0;
-  double region_share = 0;
-};
-
-bool in_region(const Region& region, Point p, int side) {
-  const int cell = static_cast<int>(p.y * side) * side + static_cast<int>(p.x * side);
-  return std::find(region.cells.begin(), region.cells.end(), cell) != region.cells.end();
+int thread_count(const ValidateOptions& o) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int workers = o.num_workers > 0 ? o.num_workers : cores;
+  return o.batch_size > 0 ? std::min(workers, o.batch_size) : workers;
 }
 
-void answer_pair(const Session& session, const PairRecord& record, const ValidateOptions& o, Target target,
-                 std::size_t slot, std::mutex& lock, Results& results) {
-  AnswerOptions how;
-  how.instruction = o.instruction;
-  how.num_samples = o.num_samples;
-  how.seed = o.seed;
-  const Answer answer = session.answer(read_rgb(record.before), read_rgb(record.after), how);
-  Truth truth{
-      record.name, record.changeflag, record.captions, record.label.empty() ? Image() : read_mask(record.label), {}};
-  truth.components = find_components(truth.mask);
-  Predicted predicted{record.name,     answer.caption,  answer.action.x,
-                      answer.action.y, answer.action.a, answer.action.p_zoom};
-  Predicted peak = predicted;
-  if (const std::vector<Change> changes = find_changes(answer.map); !changes.empty())
-    peak.x = changes.front().x, peak.y = changes.front().y;
-  const ActionTarget wanted = make_action_target(truth.mask, truth.components, target, truth.changeflag);
+// Scored as text, as closed-vocabulary numbers (words of the whole data set), and by characters where a reference is
+// Chinese.
+std::vector<CaptionSplitter> protocols_for(const LevirIndex& index, const std::vector<PairRecord>& pairs) {
+  std::vector<std::string> sentences;
+  for (const PairRecord& pair : index.pairs)
+    sentences.insert(sentences.end(), pair.captions.begin(), pair.captions.end());
+  std::vector<CaptionSplitter> protocols{CaptionSplitter(CaptionProtocol::text),
+                                         CaptionSplitter(CaptionProtocol::ids, CaptionVocabulary::count(sentences))};
+  const bool chinese = std::any_of(pairs.begin(), pairs.end(), [](const PairRecord& pair) {
+    return std::any_of(pair.captions.begin(), pair.captions.end(),
+                       [](const std::string& caption) { return detect_language(caption) == "zh"; });
+  });
+  if (chinese) protocols.emplace_back(CaptionProtocol::char_);
+  return protocols;
+}
 
-  const std::lock_guard hold(lock);
-  if (truth.mask.width > 0) results.iou.add(answer.map, Fusion::kMapSide, Fusion::kMapSide, truth.mask);
-  if (wanted.has_point && truth.changeflag) {
-    ++results.regions;
-    results.region_hits += in_region(answer.region, {wanted.x, wanted.y}, Fusion::kMapSide);
-    results.region_share += answer.region.share;
+OrderedJson sampler_json(const ModelManifest::Head& head) {
+  return {{"kind", head.kind},         {"condition", head.condition},
+          {"schedule", head.schedule}, {"train_steps", head.train_steps},
+          {"sampler", head.sampler},   {"steps", head.steps},
+          {"spacing", head.spacing},   {"snap_sigma", head.snap_sigma}};
+}
+
+// Median and ninth decile of each stage, over the pairs.
+OrderedJson stage_times(const std::vector<Answer>& answers) {
+  OrderedJson json = OrderedJson::object();
+  for (const char* stage : {"preprocess", "vision", "fusion", "language", "head", "total"}) {
+    std::vector<double> ms;
+    for (const Answer& answer : answers)
+      if (const auto found = answer.times_ms.find(stage); found != answer.times_ms.end()) ms.push_back(found->second);
+    if (!ms.empty()) json[stage] = {{"median", rounded(quantile(ms, 0.5))}, {"p90", rounded(quantile(ms, 0.9))}};
   }
-  results.truths[slot] = std::move(truth);
-  results.answers[slot] = std::move(predicted);
-  results.peaks[slot] = std::move(peak);
+  return json;
 }
 
-Results answer_all(const Session& session, const std::vector<PairRecord>& pairs, const ValidateOptions& o,
-                   Target target) {
-  Results results;
-  results.truths.resize(pairs.size());
-  results.answers.resize(pairs.size());
-  results.peaks.resize(pairs.size());
-  Progress progress("validate", pairs.size(), "pairs");
-  std::mutex lock, progress_lock;
-  std::exception_ptr failed;
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < pairs.size(); i = next++) {
-      try {
-        answer_pair(session, pairs[i], o, target, i, lock, results);
-        const std::lock_guard hold(progress_lock);
-        progress.advance();
-      } catch (...) {
-        const std::lock_guard hold(progress_lock);
-        if (!failed) failed = std::current_exception();
-        next = pairs.size();
-      }
+double peak_memory_mib() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts KiB
+}
+
+OrderedJson run_json(const ValidateOptions& o, const fs::path& model, const Session& session,
+                     const ValidateAnswers& results) {
+  const fs::path data = fs::absolute(o.data).lexically_normal();
+  const auto pairs = static_cast<double>(results.answers.size());
+  const ModelManifest::Head& head = session.manifest().head;
+  OrderedJson run;
+  run["model"] = !o.model.empty() ? o.model : !o.checkpoint.empty() ? o.checkpoint : model.string();
+  run["model_id"] = sha256_hex_file(model / kManifestFile);
+  run["data"] = (data.has_filename() ? data : data.parent_path()).filename().string();
+  run["split"] = o.split;
+  run["pairs"] = results.answers.size();
+  run["seed"] = o.seed;
+  run["num_samples"] = o.num_samples > 0 ? o.num_samples : head.samples;
+  run["sampler"] = sampler_json(head);
+  run["instruction"] = o.instruction;
+  run["target"] = o.target;
+  run["resamples"] = o.resamples;
+  run["threads"] = thread_count(o);
+  run["wall_s"] = results.wall_s;
+  run["pairs_per_s"] = pairs / std::max(results.wall_s, 1e-9);
+  run["peak_memory_mib"] = rounded(peak_memory_mib());
+  run["load_ms"] = rounded(results.answers.front().times_ms.at("load"));
+  run["times_ms"] = stage_times(results.answers);
+  return run;
+}
+
+void write_files(const ValidateOptions& o, const NewFolder& folder, const std::vector<PairRecord>& pairs,
+                 const ValidateAnswers& results, const Evaluation& evaluation, const OrderedJson& metrics) {
+  std::vector<bool> drawn(pairs.size(), o.visualize);
+  if (!o.visualize)
+    for (const std::size_t i : choose_examples(results.truths, results.predictions, evaluation.pairs,
+                                               static_cast<std::size_t>(o.save_samples))) {
+      write_png(folder.path() / overlay_file(pairs[i].name),
+                draw_overlay(read_rgb(pairs[i].before), read_rgb(pairs[i].after), results.answers[i]));
+      drawn[i] = true;
     }
-  };
-  const unsigned count =
-      o.num_workers > 0 ? static_cast<unsigned>(o.num_workers) : std::max(1u, std::thread::hardware_concurrency());
-  std::vector<std::thread> workers;
-  for (unsigned t = 1; t < count; ++t) workers.emplace_back(work);
-  work();
-  for (std::thread& worker : workers) worker.join();
-  if (failed) std::rethrow_exception(failed);
-  progress.finish();
-  return results;
+  std::vector<PairResult> rows;
+  std::string lines;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    rows.push_back({pairs[i], results.answers[i], results.predictions[i], evaluation.pairs[i],
+                    static_cast<int>(results.truths[i].components.size()),
+                    drawn[i] ? overlay_file(pairs[i].name) : ""});
+    lines += prediction_line(rows.back(), o.data) + "\n";
+  }
+  write_file_durable(folder.path() / "predictions.jsonl", lines);
+  write_file_durable(folder.path() / "predictions.csv", predictions_csv(rows));
+  write_file_durable(folder.path() / "metrics.json", dump_json(metrics, 2) + "\n");
 }
 
 }  // namespace
@@ -126,34 +173,42 @@ Results answer_all(const Session& session, const std::vector<PairRecord>& pairs,
 int run_validate(const std::vector<std::string>& args) {
   ValidateOptions o;
   if (!parse_arguments(args, o)) return 0;
+  const std::unique_ptr<NewFolder> folder = o.out.empty() ? nullptr : std::make_unique<NewFolder>(o.out);
   const Target target = parse_target(o.target);
-  const std::vector<PairRecord> pairs = pairs_of_split(read_levir(o.data), o.split);
+  const LevirIndex index = read_levir(o.data);
+  const std::vector<PairRecord> pairs = pairs_of_split(index, o.split);
   if (pairs.empty())
     throw UserError(ErrorKind::data, o.data, fmt::format("no pairs in split \"{}\".", o.split),
                     "`changepilot dataset check` lists the splits.");
-  const Session session = Session::open(chosen_model_folder(o.model, o.checkpoint));
-  const Results results = answer_all(session, pairs, o, target);
+  const fs::path model = chosen_model_folder(o.model, o.checkpoint);
+  const Session session = Session::open(model);
 
-  Json report = evaluate(results.truths, results.answers, target);
-  const Json peak = evaluate(results.truths, results.peaks, target);
-  report["map"] = {{"iou", results.iou.value()}, {"peak", peak.at("action")}};
-  const double n = std::max(1, results.regions);
-  report["region"] = {{"level", session.manifest().region.level},
-                      {"n", results.regions},
-                      {"coverage", results.region_hits / n},
-                      {"mean_share", results.region_share / n}};
-  if (o.json) {
-    fmt::print("{}\n", report.dump(2));
-    return 0;
+  ValidateHow how;
+  how.ask.instruction = o.instruction;
+  how.ask.num_samples = o.num_samples;
+  how.ask.seed = o.seed;
+  how.threads = thread_count(o);
+  how.keep_maps = o.save_samples > 0 && !o.visualize;
+  if (o.visualize) how.visualize = folder->path();
+  const ValidateAnswers results = answer_pairs(session, pairs, target, how);
+
+  EvaluateOptions options;
+  options.target = target;
+  options.bootstrap.resamples = o.resamples;
+  options.shipped_level = session.manifest().region.level;
+  options.protocols = protocols_for(index, pairs);
+  const Evaluation evaluation = evaluate(results.truths, results.predictions, options);
+
+  OrderedJson metrics{{"format", "changepilot-validation"}, {"version", 1}};
+  metrics["run"] = run_json(o, model, session, results);
+  for (const auto& [key, value] : evaluation.report.items())
+    if (key != "pairs") metrics[key] = value;
+  if (folder) {
+    write_files(o, *folder, pairs, results, evaluation, metrics);
+    folder->publish();
   }
-  fmt::print("{}", evaluation_table(report));
-  const auto& p = report.at("map").at("peak");
-  fmt::print("\nchange map: IoU {:.3f}; its peak: on mask {:.3f}, largest box {:.3f}, union box {:.3f}, MSE {:.4f}\n",
-             results.iou.value(), p.at("sr_mask").get<double>(), p.at("sr_largest").get<double>(),
-             p.at("sr_union").get<double>(), p.at("mse").get<double>());
-  fmt::print("region at {:.0f} %: holds the target in {:.1f} % of {} pairs, {:.1f} % of the image on average\n",
-             100 * session.manifest().region.level, 100 * results.region_hits / n, results.regions,
-             100 * results.region_share / n);
+  fmt::print("{}", o.json ? dump_json(metrics, 2) + "\n" : evaluation_table(evaluation.report));
+  if (folder && !o.json) fmt::print("written: {}\n", folder->target().string());
   return 0;
 }
 

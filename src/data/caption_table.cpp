@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "data/convert.h"
+#include "data/csv.h"
 #include "data/levir.h"
 #include "text/unicode.h"
 
@@ -18,46 +19,6 @@ constexpr std::uint64_t kMaxFile = std::uint64_t{256} << 20;
 
 std::string stem_of(const std::string& name) { return fs::path(name).stem().string(); }
 
-struct Row {
-  std::size_t line = 0;  // of its first character, from 1
-  std::vector<std::string> cells;
-};
-
-// RFC 4180: cells in quotes may hold commas, line breaks and, doubled, quotes. Both kinds of line end are read.
-std::vector<Row> parse_csv(std::string_view text, const std::string& where) {
-  std::vector<Row> rows;
-  std::size_t line = 1;
-  std::size_t i = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;  // spreadsheets write a byte order mark
-  while (i < text.size()) {
-    Row row{line, {""}};
-    for (; i < text.size() && text[i] != '\n'; ++i) {
-      if (text[i] == ',') {
-        row.cells.emplace_back();
-      } else if (text[i] == '"' && row.cells.back().empty()) {
-        for (++i;; ++i) {
-          if (i >= text.size())
-            throw UserError(kKind, fmt::format("{}: line {}", where, row.line), "a quote is opened and never closed.",
-                            "Write a quote inside a quoted cell twice.");
-          if (text[i] == '\n') ++line;
-          if (text[i] != '"') {
-            row.cells.back() += text[i];
-          } else if (i + 1 < text.size() && text[i + 1] == '"') {
-            row.cells.back() += text[i++];
-          } else {
-            break;
-          }
-        }
-      } else if (text[i] != '\r') {
-        row.cells.back() += text[i];
-      }
-    }
-    ++i;
-    ++line;
-    if (row.cells.size() > 1 || !row.cells[0].empty()) rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
 bool is_heading(std::string cell) {
   cell = normalize_caption(cell);
   std::transform(cell.begin(), cell.end(), cell.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -66,9 +27,9 @@ bool is_heading(std::string cell) {
 
 CaptionTable from_csv(const std::string& text, const std::string& where) {
   CaptionTable table;
-  std::vector<Row> rows = parse_csv(text, where);
+  std::vector<CsvRow> rows = parse_csv(text, where);
   if (!rows.empty() && is_heading(rows.front().cells.front())) rows.erase(rows.begin());
-  for (const Row& row : rows) {
+  for (const CsvRow& row : rows) {
     const std::string at = fmt::format("{}: line {}", where, row.line);
     if (row.cells.size() < 2)
       throw UserError(kKind, at, fmt::format("wanted a name and a caption, found \"{}\".", row.cells[0]),

@@ -7,9 +7,9 @@
 namespace cp {
 namespace {
 
-constexpr int kColors = 255;              // and one index for "as before"
+constexpr int kColors = 255;  // and one index for "as before"
 constexpr std::uint8_t kAsBefore = 255;
-constexpr int kBins = 1 << 15;            // 5 bits a channel
+constexpr int kBins = 1 << 15;  // 5 bits a channel
 constexpr int kCodeBits = 8, kMaxCode = 4096;
 
 using Rgb = std::array<std::uint8_t, 3>;
@@ -28,8 +28,8 @@ struct Bin {
 // A range of bins that will share a colour.
 struct Cluster {
   std::size_t begin, end;
-  int channel = 0;      // the widest
-  double urgency = 0;   // pixels x width; 0 when it cannot be split
+  int channel = 0;     // the widest
+  double urgency = 0;  // pixels x width; 0 when it cannot be split
 };
 
 Cluster measured(const std::vector<Bin>& bins, std::size_t begin, std::size_t end) {
@@ -38,7 +38,8 @@ Cluster measured(const std::vector<Bin>& bins, std::size_t begin, std::size_t en
   for (std::size_t i = begin; i < end; ++i) pixels += static_cast<double>(bins[i].count);
   for (int c = 0; c < 3; ++c) {
     double low = 255, high = 0;
-    for (std::size_t i = begin; i < end; ++i) low = std::min(low, bins[i].mean(c)), high = std::max(high, bins[i].mean(c));
+    for (std::size_t i = begin; i < end; ++i)
+      low = std::min(low, bins[i].mean(c)), high = std::max(high, bins[i].mean(c));
     if (high - low > widest) widest = high - low, cluster.channel = c;
   }
   if (end - begin > 1) cluster.urgency = pixels * widest;
@@ -61,9 +62,8 @@ std::size_t cut(std::vector<Bin>& bins, const Cluster& cluster) {
 std::vector<Rgb> median_cut(std::vector<Bin> bins) {
   std::vector<Cluster> clusters{measured(bins, 0, bins.size())};
   while (clusters.size() < kColors) {
-    const auto worst = std::max_element(clusters.begin(), clusters.end(), [](const Cluster& a, const Cluster& b) {
-      return a.urgency < b.urgency;
-    });
+    const auto worst = std::max_element(clusters.begin(), clusters.end(),
+                                        [](const Cluster& a, const Cluster& b) { return a.urgency < b.urgency; });
     if (worst->urgency == 0) break;
     const std::size_t middle = cut(bins, *worst), end = worst->end;
     *worst = measured(bins, worst->begin, middle);

@@ -11,8 +11,8 @@
 namespace cp {
 
 struct GifFrame {
-  Image image;           // (H W 3), at most 65535 x 65535
-  int hundredths = 10;   // of a second, 2 .. 65535: viewers replace shorter times by their own
+  Image image;          // (H W 3), at most 65535 x 65535
+  int hundredths = 10;  // of a second, 2 .. 65535: viewers replace shorter times by their own
 };
 
 // Plays without end. One palette for all frames: up to 255 different colours are kept exactly, more are reduced by a

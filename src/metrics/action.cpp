@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "metrics/ratio.h"
 
 namespace cp {
 namespace {
@@ -13,6 +14,8 @@ int pixel_of(double fraction, int extent) {
   if (!(fraction > 0)) return 0;
   return static_cast<int>(std::min(std::floor(fraction * extent), extent - 1.0));
 }
+
+double distance(Point a, Point b) { return std::hypot(a.x - b.x, a.y - b.y); }
 
 }  // namespace
 
@@ -34,34 +37,49 @@ PointHits point_hits(const Image& mask, const std::vector<Component>& components
   return hits;
 }
 
-void ActionTally::add_point(const PointHits& hits, Point predicted, Point target) {
-  ++points_;
-  on_mask_ += hits.mask;
-  in_largest_ += hits.largest;
-  in_union_ += hits.union_box;
-  in_any_ += hits.any;
+double energy_score(std::span<const Point> samples, Point truth) {
+  if (samples.empty()) return kNotMeasured;
+  double to_truth = 0, between = 0;  // `between` over pairs i < j: half of all ordered ones
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    to_truth += distance(samples[i], truth);
+    for (std::size_t j = 0; j < i; ++j) between += distance(samples[i], samples[j]);
+  }
+  const auto n = static_cast<double>(samples.size());
+  return to_truth / n - between / (n * n);
+}
+
+PointScore score_point(const Image& mask, const std::vector<Component>& components, Point predicted, Point target,
+                       std::span<const Point> samples) {
   const double dx = predicted.x - target.x, dy = predicted.y - target.y;
-  squared_ += (dx * dx + dy * dy) / 2;
-  absolute_ += (std::abs(dx) + std::abs(dy)) / 2;
+  PointScore score;
+  score.hits = point_hits(mask, components, predicted);
+  score.squared = (dx * dx + dy * dy) / 2;
+  score.absolute = (std::abs(dx) + std::abs(dy)) / 2;
+  score.error_px = std::hypot(dx * mask.width, dy * mask.height);
+  score.energy = energy_score(samples, target);
+  return score;
 }
 
-void ActionTally::add_type(int predicted_a, int true_a) {
-  ++types_;
-  right_types_ += predicted_a == true_a;
-}
-
-ActionScores ActionTally::scores() const {
+ActionScores action_scores(std::span<const PointScore> points, Picks picks) {
   ActionScores s;
-  s.n = points_;
-  s.n_type = types_;
-  const double points = std::max(1, points_);
-  s.sr_mask = on_mask_ / points;
-  s.sr_largest = in_largest_ / points;
-  s.sr_union = in_union_ / points;
-  s.sr_any = in_any_ / points;
-  s.mse = squared_ / points;
-  s.mae = absolute_ / points;
-  s.type_accuracy = right_types_ / static_cast<double>(std::max(1, types_));
+  std::vector<double> errors;
+  errors.reserve(picks.size());
+  for (const std::size_t pick : picks) {
+    const PointScore& point = points[pick];
+    s.sr_mask += point.hits.mask;
+    s.sr_largest += point.hits.largest;
+    s.sr_union += point.hits.union_box;
+    s.sr_any += point.hits.any;
+    s.mse += point.squared;
+    s.mae += point.absolute;
+    s.energy_score += point.energy;
+    errors.push_back(point.error_px);
+  }
+  const auto n = static_cast<double>(picks.size());
+  for (double* sum : {&s.sr_mask, &s.sr_largest, &s.sr_union, &s.sr_any, &s.mse, &s.mae, &s.energy_score})
+    *sum = ratio(*sum, n);
+  s.median_error_px = errors.empty() ? kNotMeasured : quantile(errors, 0.5);
+  s.p90_error_px = errors.empty() ? kNotMeasured : quantile(std::move(errors), 0.9);
   return s;
 }
 

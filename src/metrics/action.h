@@ -1,12 +1,14 @@
 #pragma once
-// In:  predicted points and action types with the masks, components and flags they are judged by.
-// Out: hit rates on four regions, MSE, MAE and action-type accuracy.
-// Not here: which pairs are judged (evaluate.cpp), what a target is (data/components.h).
+// In:  predicted points, the samples they come from, and the masks, components and targets they are judged by.
+// Out: hit rates on four regions, errors in fractions and pixels, the energy score of the samples.
+// Not here: which pairs are judged (evaluate.cpp), what a target is (data/components.h), intervals (bootstrap.h).
 
+#include <span>
 #include <vector>
 
 #include "data/components.h"
 #include "image/image.h"
+#include "metrics/bootstrap.h"
 
 namespace cp {
 
@@ -22,25 +24,30 @@ struct PointHits {
 // `point` in fractions of the extent; `components` of `mask`, largest first, not empty.
 PointHits point_hits(const Image& mask, const std::vector<Component>& components, Point point);
 
+// Energy score of samples X of a distribution at the truth y, on fractions of the extent: mean |X - y| - 1/2 mean
+// |X - X'|, the second mean over all ordered pairs of samples (Gneiting and Raftery 2007, eq. 22; the estimator of
+// Gneiting et al. 2008, eq. 7). Smaller is better; one sample gives its distance. NaN for no samples.
+double energy_score(std::span<const Point> samples, Point truth);
+
+// One point against its target.
+struct PointScore {
+  PointHits hits;
+  double squared = 0, absolute = 0;  // mean over the two coordinates, on fractions
+  double error_px = 0;               // distance in pixels of the mask
+  double energy = 0;                 // energy_score; NaN without samples
+};
+
+PointScore score_point(const Image& mask, const std::vector<Component>& components, Point predicted, Point target,
+                       std::span<const Point> samples);
+
 struct ActionScores {
-  int n = 0;                                                     // points judged
   double sr_mask = 0, sr_largest = 0, sr_union = 0, sr_any = 0;  // shares of hits, 0 to 1
   double mse = 0, mae = 0;                                       // per coordinate, on fractions
-  int n_type = 0;                                                // action types judged
-  double type_accuracy = 0;                                      // share with the right a
+  double median_error_px = 0, p90_error_px = 0;                  // quantiles of error_px
+  double energy_score = 0;                                       // mean
 };
 
-// Adds up pairs; scores() of nothing are zeros.
-class ActionTally {
- public:
-  void add_point(const PointHits& hits, Point predicted, Point target);
-  void add_type(int predicted_a, int true_a);
-  ActionScores scores() const;
-
- private:
-  int points_ = 0, types_ = 0, right_types_ = 0;
-  int on_mask_ = 0, in_largest_ = 0, in_union_ = 0, in_any_ = 0;
-  double squared_ = 0, absolute_ = 0;
-};
+// All NaN for no picks.
+ActionScores action_scores(std::span<const PointScore> points, Picks picks);
 
 }  // namespace cp

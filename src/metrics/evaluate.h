@@ -1,23 +1,39 @@
 #pragma once
 // In:  truths and predictions of a split.
-// Out: one report: change flag, captions (all, changed half), action, each beside its blind floor; as JSON and as text.
-// Not here: making predictions (runtime/), HTML (report/).
+// Out: the scores of metrics.json (docs/validation.md): flag, captions, action, region, map, each with its interval and
+//      its blind floor, and what is known of each pair alone.
+// Not here: making predictions (runtime/), files (report/), the table for people (evaluation_table.h).
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/json.h"
 #include "data/components.h"
 #include "image/image.h"
+#include "metrics/action.h"
+#include "metrics/bootstrap.h"
+#include "metrics/caption_report.h"
+#include "metrics/caption_words.h"
+#include "metrics/map.h"
+#include "metrics/meteor.h"
 
 namespace cp {
 
 struct Truth {
   std::string name;
   int changeflag = 0;
-  std::vector<std::string> captions;
+  std::vector<std::string> captions;  // references; a pair without any is left out of the caption scores
   Image mask;                         // one channel; 0 x 0 when the pair has none
   std::vector<Component> components;  // find_components(mask)
+};
+
+// A region that promises to hold the target with probability `level`.
+struct PairRegion {
+  double level = 0;
+  double share = 0;    // of the image's area
+  bool holds = false;  // the target, where the pair has one
 };
 
 struct Predicted {
@@ -25,32 +41,44 @@ struct Predicted {
   std::string caption;
   double x = 0.5, y = 0.5;  // fractions
   int a = 0;
-  double p_zoom = 0;  // calibrated probability that the pair changed
+  double p_zoom = 0;                // calibrated probability that the pair changed
+  std::vector<Point> samples;       // of the action head, fractions; none: no energy score
+  std::vector<PairRegion> regions;  // the same levels in every pair, rising; none: no region scores
+  std::optional<Point> peak;        // of the change map, fractions; in every pair or in none
+  std::optional<MapIou> map;        // against the mask; none where map or mask is missing
 };
 
-// What the blind floors say. The defaults were fixed before any split was scored; sentences chosen on training captions
-// may be passed instead, never ones chosen on the split that is scored.
-struct BlindSentences {
-  std::string constant = "the scene is the same as before";
-  std::string changed = "some houses are built along the road";
+struct EvaluateOptions {
+  Target target = Target::largest;
+  BlindSentences blind;  // the protocol char has its own, Chinese ones
+  BootstrapOptions bootstrap;
+  double shipped_level = 0.9;  // of the region that answers carry; its size is the confidence of a point
+  // Captions are scored once a protocol; the first one's scores are those of a pair alone.
+  std::vector<CaptionSplitter> protocols{CaptionSplitter(CaptionProtocol::text)};
+  MeteorOptions meteor;  // for the text protocol; the others match exactly
 };
 
-// {"n","contradictory","flag":{"accuracy","f1"},"caption":{"all":{bleu1..bleu4,meteor,rouge_l,cider},"changed":{...}},
-//  "action":{"n","sr_mask","sr_largest","sr_union","sr_any","mse","mae","n_type","type_accuracy"},"blind":{same shape}}
-// - flag: the predicted flag is `a`. F1 is that of "changed"; both are over all pairs.
-// - caption: "changed" is the half with changeflag 1, its document frequencies from its own references.
-// - "contradictory": pairs whose mask shows a change although their flag says none; left out of the action.
-// - action: points of the changed pairs with a change in their mask, whatever `a` was predicted. MSE and MAE are per
-//   coordinate, against the target (by default the centre of the largest component's box). type_accuracy is the share
-//   of right `a` among "n_type", which is all pairs but the contradictory ones.
-// - blind: flag = the majority class (changed in a tie); "caption" = `constant` over all, `changed` over the changed
-//   half; "caption_flag" = the predicted flag picks one of the two; action = the centre point, always zoom; "sentences"
-//   names the two.
-// Truths and predictions must be the same pairs in the same order (BugError). Empty sums give 0.
-Json evaluate(const std::vector<Truth>& truths, const std::vector<Predicted>& predictions,
-              Target target = Target::largest, const BlindSentences& blind = {});
+// Of one pair alone.
+struct PairScores {
+  bool contradictory = false;
+  std::optional<Point> target;  // where the point is judged
+  std::optional<PointScore> point;
+  struct Caption {
+    double bleu4 = 0, meteor = 0, rouge_l = 0;
+    double cider = 0;  // NaN where it is not defined for the set
+  };
+  std::optional<Caption> caption;
+};
 
-// The same numbers as a table for people, floors beside them.
-std::string evaluation_table(const Json& report);
+struct Evaluation {
+  OrderedJson report;
+  std::vector<PairScores> pairs;  // in the order of the truths
+};
+
+// The report holds "pairs", "contradictory", "caption", "flag", "action", "region", "risk_coverage", "map", "blind" and
+// "delta" of metrics.json; docs/metrics.md says what each number is. Truths and predictions must be the same pairs in
+// the same order (BugError). What cannot be measured is absent.
+Evaluation evaluate(const std::vector<Truth>& truths, const std::vector<Predicted>& predictions,
+                    const EvaluateOptions& options = {});
 
 }  // namespace cp

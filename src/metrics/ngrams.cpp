@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 
 namespace cp {
 namespace {
@@ -40,34 +41,44 @@ std::vector<int> document_frequencies(const NgramCorpus& corpus) {
   return frequency;
 }
 
-int bigrams(const SentenceNgrams& sentence) { return std::max(0, sentence.words - 1); }
+// One order of a sentence against the same of another: sum of products of tf-idf weights, plain and clipped.
+struct Dots {
+  double plain = 0, clipped = 0;
+};
 
-double norm(const std::vector<NgramCount>& ngrams, const std::vector<double>& idf) {
-  double sum = 0;
-  for (const NgramCount& n : ngrams) {
-    const double weight = n.count * idf[static_cast<std::size_t>(n.id)];
-    sum += weight * weight;
-  }
-  return std::sqrt(sum);
-}
-
-// Mean over orders of the clipped cosine of two sentences, with the length penalty.
-double cider_similarity(const SentenceNgrams& caption, const SentenceNgrams& reference,
-                        const std::vector<double>& idf) {
-  double sum = 0;
-  for (std::size_t n = 0; n < kMaxOrder; ++n) {
-    double dot = 0;
-    for (const NgramCount& gram : caption.by_order[n]) {
-      const double weight = idf[static_cast<std::size_t>(gram.id)];
-      const int in_reference = count_of(reference.by_order[n], gram.id);
-      dot += std::min(gram.count, in_reference) * weight * in_reference * weight;
+Dots dots(const std::vector<NgramCount>& caption, const std::vector<NgramCount>& reference,
+          const std::vector<double>& idf) {
+  Dots result;
+  auto c = caption.begin();
+  auto r = reference.begin();
+  while (c != caption.end() && r != reference.end()) {
+    if (c->id != r->id) {
+      c->id < r->id ? ++c : ++r;
+      continue;
     }
-    const double norms = norm(caption.by_order[n], idf) * norm(reference.by_order[n], idf);
-    sum += norms != 0 ? dot / norms : 0;
+    const double weight = idf[static_cast<std::size_t>(c->id)];
+    result.clipped += std::min(c->count, r->count) * weight * r->count * weight;
+    result.plain += c->count * weight * r->count * weight;
+    ++c, ++r;
   }
-  const double difference = bigrams(caption) - bigrams(reference);
-  return sum / kMaxOrder * std::exp(-difference * difference / (2 * kCiderSigma * kCiderSigma));
+  return result;
 }
+
+using Norms = std::array<double, kMaxOrder>;
+
+Norms norms(const SentenceNgrams& sentence, const std::vector<double>& idf) {
+  Norms result{};
+  for (std::size_t n = 0; n < kMaxOrder; ++n) {
+    for (const NgramCount& gram : sentence.by_order[n]) {
+      const double weight = gram.count * idf[static_cast<std::size_t>(gram.id)];
+      result[n] += weight * weight;
+    }
+    result[n] = std::sqrt(result[n]);
+  }
+  return result;
+}
+
+int bigrams(const SentenceNgrams& sentence) { return std::max(0, sentence.words - 1); }
 
 }  // namespace
 
@@ -95,22 +106,18 @@ SentenceNgrams NgramTable::count(const WordIds& sentence) {
   return result;
 }
 
-std::array<double, kMaxOrder> corpus_bleu(const NgramCorpus& corpus) {
-  std::array<double, kMaxOrder> correct{}, guessed{}, scores{};
-  double caption_words = 0, reference_words = 0;
-  for (std::size_t i = 0; i < corpus.captions.size(); ++i) {
-    const SentenceNgrams& caption = corpus.captions[i];
-    caption_words += caption.words;
-    reference_words += closest_length(caption.words, corpus.references[i]);
-    for (std::size_t n = 0; n < kMaxOrder; ++n) {
-      guessed[n] += std::max(0, caption.words - static_cast<int>(n));
-      for (const NgramCount& gram : caption.by_order[n]) {
-        int most = 0;
-        for (const SentenceNgrams& r : corpus.references[i]) most = std::max(most, count_of(r.by_order[n], gram.id));
-        correct[n] += std::min(most, gram.count);
-      }
-    }
+void BleuCounts::add(const BleuCounts& other) {
+  caption_words += other.caption_words;
+  reference_words += other.reference_words;
+  for (std::size_t n = 0; n < kMaxOrder; ++n) {
+    correct[n] += other.correct[n];
+    guessed[n] += other.guessed[n];
+    at_least_one[n] += other.at_least_one[n];
   }
+}
+
+std::array<double, kMaxOrder> BleuCounts::coco() const {
+  std::array<double, kMaxOrder> scores{};
   const double ratio = (caption_words + kTiny) / (reference_words + kSmall);
   const double brevity = ratio < 1 ? std::exp(1 - 1 / ratio) : 1;
   double product = 1;
@@ -121,18 +128,61 @@ std::array<double, kMaxOrder> corpus_bleu(const NgramCorpus& corpus) {
   return scores;
 }
 
-double cider_d(const NgramCorpus& corpus) {
+std::array<double, kMaxOrder> BleuCounts::nltk() const {
+  std::array<double, kMaxOrder> scores{};
+  if (correct[0] == 0) return scores;
+  const double brevity = caption_words > reference_words ? 1 : std::exp(1 - reference_words / caption_words);
+  double logarithms = 0;
+  for (std::size_t n = 0; n < kMaxOrder; ++n) {
+    logarithms += std::log(correct[n] > 0 ? correct[n] / at_least_one[n] : std::numeric_limits<double>::min());
+    scores[n] = brevity * std::exp(logarithms / static_cast<double>(n + 1));
+  }
+  return scores;
+}
+
+BleuCounts bleu_counts(const SentenceNgrams& caption, const std::vector<SentenceNgrams>& references) {
+  BleuCounts counts;
+  counts.caption_words = caption.words;
+  counts.reference_words = closest_length(caption.words, references);
+  for (std::size_t n = 0; n < kMaxOrder; ++n) {
+    counts.guessed[n] = std::max(0, caption.words - static_cast<int>(n));
+    counts.at_least_one[n] = std::max(1.0, counts.guessed[n]);
+    for (const NgramCount& gram : caption.by_order[n]) {
+      int most = 0;
+      for (const SentenceNgrams& r : references) most = std::max(most, count_of(r.by_order[n], gram.id));
+      counts.correct[n] += std::min(most, gram.count);
+    }
+  }
+  return counts;
+}
+
+CiderScores cider_each(const NgramCorpus& corpus) {
   const double pictures = static_cast<double>(corpus.captions.size());
-  if (pictures == 0) return 0;
   std::vector<double> idf;
   for (const int frequency : document_frequencies(corpus)) idf.push_back(std::log(pictures / std::max(1, frequency)));
-  double sum = 0;
+  CiderScores scores;
   for (std::size_t i = 0; i < corpus.captions.size(); ++i) {
-    double picture = 0;
-    for (const SentenceNgrams& r : corpus.references[i]) picture += cider_similarity(corpus.captions[i], r, idf);
-    sum += picture / static_cast<double>(corpus.references[i].size());
+    const SentenceNgrams& caption = corpus.captions[i];
+    const Norms caption_norms = norms(caption, idf);
+    double d = 0, plain = 0;
+    for (const SentenceNgrams& reference : corpus.references[i]) {
+      const Norms reference_norms = norms(reference, idf);
+      double clipped_sum = 0;
+      for (std::size_t n = 0; n < kMaxOrder; ++n) {
+        const double both = caption_norms[n] * reference_norms[n];
+        if (both == 0) continue;
+        const Dots dot = dots(caption.by_order[n], reference.by_order[n], idf);
+        clipped_sum += dot.clipped / both;
+        plain += dot.plain / both;
+      }
+      const double difference = bigrams(caption) - bigrams(reference);
+      d += clipped_sum * std::exp(-difference * difference / (2 * kCiderSigma * kCiderSigma));
+    }
+    const double share = 10 / (static_cast<double>(kMaxOrder) * static_cast<double>(corpus.references[i].size()));
+    scores.d.push_back(share * d);
+    scores.plain.push_back(share * plain);
   }
-  return 10 * sum / pictures;
+  return scores;
 }
 
 }  // namespace cp

@@ -59,9 +59,7 @@ class Film {
     return page;
   }
 
-  std::string say(const std::string& english, const std::string& chinese) const {
-    return chinese_ ? chinese : english;
-  }
+  std::string say(const std::string& english, const std::string& chinese) const { return chinese_ ? chinese : english; }
 
  private:
   bool chinese_;

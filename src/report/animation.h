@@ -9,9 +9,9 @@
 namespace cp {
 
 struct AnimationOptions {
-  int panel = 384;             // px, longer side of the image; 64 .. 2048
-  int step_hundredths = 35;    // how long a step is shown
-  int answer_hundredths = 250; // and the answer at the end
+  int panel = 384;              // px, longer side of the image; 64 .. 2048
+  int step_hundredths = 35;     // how long a step is shown
+  int answer_hundredths = 250;  // and the answer at the end
 };
 
 // One frame for the start noise, one for each step, one for the answer. Samples outside the image stand on its edge.

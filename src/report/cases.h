@@ -19,9 +19,9 @@ enum class CaseKind { success, typical, failure, false_alarm };
 struct CaseStudy {
   CaseKind kind = CaseKind::success;
   PairResult pair;
-  Image before, after;                     // at most 256 px; empty when they are not here
-  std::vector<std::vector<Point>> truth;   // outlines of the mask, fractions
-  std::vector<std::vector<Point>> steps;   // the samples as noise and after each denoising step; empty without a model
+  Image before, after;                    // at most 256 px; empty when they are not here
+  std::vector<std::vector<Point>> truth;  // outlines of the mask, fractions
+  std::vector<std::vector<Point>> steps;  // the samples as noise and after each denoising step; empty without a model
 };
 
 // The rule, which the page states: of the changed pairs that do not contradict themselves and have a change in the mask

@@ -70,15 +70,17 @@ std::string risk_figure(const Say& say, const Json& metrics) {
     if (std::isfinite(line.back().y)) most = std::max(most, line.back().y);
   }
   Plot plot(say("Risk against coverage", "风险与覆盖率"),
-            fixed_axis(0, 1, {0, .25, .5, .75, 1}, 2, say("share of pairs answered, most certain first", "回答的比例（最有把握者在先）")),
+            fixed_axis(0, 1, {0, .25, .5, .75, 1}, 2,
+                       say("share of pairs answered, most certain first", "回答的比例（最有把握者在先）")),
             nice_axis(0, std::max(.1, most * 1.1), say("points off the mask", "未落在变化区域的比例")));
   std::vector<Point> zero;
   for (const Point& p : line) zero.push_back({p.x, 0});
   plot.band(zero, line, "band");
   plot.line(line, "");
   const auto aurc = find_score(metrics, "risk_coverage.aurc");
-  return figure(plot.svg(), say("Risk and coverage.", "风险与覆盖率。"),
-                aurc ? fmt::format("{} {}", say("Area under the curve:", "曲线下面积："), number_text(aurc->value, 3)) : "");
+  return figure(
+      plot.svg(), say("Risk and coverage.", "风险与覆盖率。"),
+      aurc ? fmt::format("{} {}", say("Area under the curve:", "曲线下面积："), number_text(aurc->value, 3)) : "");
 }
 
 std::string coverage_figure(const Say& say, const Json& metrics) {
@@ -101,8 +103,9 @@ std::string coverage_figure(const Say& say, const Json& metrics) {
   plot.line(line, "");
   plot.line(area, "floor");
   for (const Point& p : line) plot.dot(p, 4, "dot", fmt::format("{:.2f} → {:.2f}", p.x, p.y));
-  return figure(plot.svg(), say("Coverage of the region.", "区域的覆盖率。"),
-                say("Dotted: as promised. Dashed: the region's share of the image.", "点线：承诺值；虚线：区域占图像的面积。"));
+  return figure(
+      plot.svg(), say("Coverage of the region.", "区域的覆盖率。"),
+      say("Dotted: as promised. Dashed: the region's share of the image.", "点线：承诺值；虚线：区域占图像的面积。"));
 }
 
 std::string error_figure(const Say& say, const Validation& validation) {
@@ -112,15 +115,18 @@ std::string error_figure(const Say& say, const Validation& validation) {
   const Axis axis = nice_axis(0, std::max(last, 1.0), say("distance to the target, px", "与目标的距离（像素）"), 5);
   constexpr int kBins = 16;
   std::vector<int> counts(kBins);
-  for (const double e : errors) ++counts[static_cast<std::size_t>(std::min(kBins - 1, static_cast<int>(e / axis.high * kBins)))];
+  for (const double e : errors)
+    ++counts[static_cast<std::size_t>(std::min(kBins - 1, static_cast<int>(e / axis.high * kBins)))];
   const int most = *std::max_element(counts.begin(), counts.end());
-  Plot plot(say("Histogram of the distance to the target", "与目标距离的直方图"), axis, nice_axis(0, most * 1.12, say("pairs", "图像对")));
+  Plot plot(say("Histogram of the distance to the target", "与目标距离的直方图"), axis,
+            nice_axis(0, most * 1.12, say("pairs", "图像对")));
   for (int i = 0; i < kBins; ++i)
     plot.bar(i * axis.high / kBins, (i + 1) * axis.high / kBins, counts[static_cast<std::size_t>(i)], "bar",
              std::to_string(counts[static_cast<std::size_t>(i)]));
   const double median = errors[errors.size() / 2];
   plot.upright(median, "floor");
-  plot.note({median, most * 1.12}, fmt::format("{} {}", say("median", "中位数"), number_text(median, 0)), "start", 5, 8);
+  plot.note({median, most * 1.12}, fmt::format("{} {}", say("median", "中位数"), number_text(median, 0)), "start", 5,
+            8);
   return figure(plot.svg(), say("Error of the point.", "目标点误差。"),
                 fmt::format("n = {}. {}", errors.size(),
                             say("Distances are long where the model picks another change than the largest.",
@@ -128,28 +134,31 @@ std::string error_figure(const Say& say, const Validation& validation) {
 }
 
 std::string times_figure(const Say& say, const Json& metrics) {
-  static constexpr std::tuple<const char*, const char*, const char*> kStages[] = {{"preprocess", "preprocessing", "预处理"},
-                                                                                  {"vision", "vision encoder", "视觉编码器"},
-                                                                                  {"fusion", "fusion, change map", "融合与变化图"},
-                                                                                  {"language", "language model", "语言模型"},
-                                                                                  {"head", "action head", "动作头"}};
+  static constexpr std::tuple<const char*, const char*, const char*> kStages[] = {
+      {"preprocess", "preprocessing", "预处理"},
+      {"vision", "vision encoder", "视觉编码器"},
+      {"fusion", "fusion, change map", "融合与变化图"},
+      {"language", "language model", "语言模型"},
+      {"head", "action head", "动作头"}};
   double most = 0;
   for (const auto& stage : kStages)
     most = std::max(most, find_number(metrics, fmt::format("run.times_ms.{}.p90", std::get<0>(stage))).value_or(0));
   if (most <= 0) return "";
   const int width = 420, left = 124, right = 56, step = 26;
-  std::string svg = fmt::format("<svg class=\"plot\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">", width, 5 * step + 8,
-                                say("Time of each stage", "各阶段用时"));
+  std::string svg = fmt::format("<svg class=\"plot\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">", width,
+                                5 * step + 8, say("Time of each stage", "各阶段用时"));
   int y = 4;
   for (const auto& [key, english, chinese] : kStages) {
     const auto median = find_number(metrics, fmt::format("run.times_ms.{}.median", key)),
                p90 = find_number(metrics, fmt::format("run.times_ms.{}.p90", key));
     const auto x = [&](double ms) { return left + std::max(0.0, ms) / most * (width - left - right); };
-    svg += fmt::format("<text class=\"label\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>", left - 8, y + 13, say(english, chinese));
+    svg += fmt::format("<text class=\"label\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>", left - 8, y + 13,
+                       say(english, chinese));
     if (median && p90)
-      svg += fmt::format("<rect class=\"bar\" x=\"{}\" y=\"{}\" width=\"{:.1f}\" height=\"14\"/><path class=\"axis\" "
-                         "d=\"M{:.1f} {}H{:.1f}m0 -4v8\"/><text x=\"{:.1f}\" y=\"{}\">{} ms</text>",
-                         left, y + 2, x(*median) - left, x(*median), y + 9, x(*p90), x(*p90) + 6, y + 13, number_text(*median, 1));
+      svg += fmt::format(
+          "<rect class=\"bar\" x=\"{}\" y=\"{}\" width=\"{:.1f}\" height=\"14\"/><path class=\"axis\" "
+          "d=\"M{:.1f} {}H{:.1f}m0 -4v8\"/><text x=\"{:.1f}\" y=\"{}\">{} ms</text>",
+          left, y + 2, x(*median) - left, x(*median), y + 9, x(*p90), x(*p90) + 6, y + 13, number_text(*median, 1));
     y += step;
   }
   return figure(svg + "</svg>", say("Time of one answer by stage.", "单次回答各阶段用时。"),
@@ -158,9 +167,12 @@ std::string times_figure(const Say& say, const Json& metrics) {
 
 const char* stage_name(const Say& say, const std::string& stage) {
   static constexpr std::tuple<const char*, const char*, const char*> kNames[] = {
-      {"text", "language model on captions", "语言模型（描述文本）"}, {"map", "change map and flag", "变化图与变化判断"},
-      {"caption", "captions from images", "看图描述"},               {"head", "action head", "动作头"},
-      {"joint", "captions and action head", "描述与动作头"},          {"calibrate", "calibration", "校准"}};
+      {"text", "language model on captions", "语言模型（描述文本）"},
+      {"map", "change map and flag", "变化图与变化判断"},
+      {"caption", "captions from images", "看图描述"},
+      {"head", "action head", "动作头"},
+      {"joint", "captions and action head", "描述与动作头"},
+      {"calibrate", "calibration", "校准"}};
   for (const auto& [key, english, chinese] : kNames)
     if (stage == key) return say(english, chinese);
   return nullptr;
@@ -204,20 +216,25 @@ std::string curve_figures(const Say& say, std::span<const TrainingLog> runs) {
       double first = INFINITY, last = -INFINITY;
       for (const TrainingLog& run : runs) {
         lines.push_back(series_of(run, stage, key));
-        for (const Point& p : lines.back()) values.push_back(p.y), first = std::min(first, p.x), last = std::max(last, p.x);
+        for (const Point& p : lines.back())
+          values.push_back(p.y), first = std::min(first, p.x), last = std::max(last, p.x);
       }
       if (values.size() < 2) continue;
       std::sort(values.begin(), values.end());
       // A few wild values at the start would flatten the rest.
-      const double high = std::min(values.back(), 1.6 * values[static_cast<std::size_t>(.97 * static_cast<double>(values.size() - 1))]);
+      const double high =
+          std::min(values.back(), 1.6 * values[static_cast<std::size_t>(.97 * static_cast<double>(values.size() - 1))]);
       Axis y = nice_axis(std::min(0.0, values.front()), high > values.front() ? high : values.back(), "");
-      Plot plot(fmt::format("{}: {}", say(english, chinese), stage), nice_axis(first, last, say("update", "更新步")), y, 290, 190);
+      Plot plot(fmt::format("{}: {}", say(english, chinese), stage), nice_axis(first, last, say("update", "更新步")), y,
+                290, 190);
       for (std::size_t i = 0; i < lines.size(); ++i) {
-        plot.line(thinned(lines[i], 220), fmt::format("{} {}", series_class(i), lines[i].size() > 40 ? "thin" : "").c_str());
+        plot.line(thinned(lines[i], 220),
+                  fmt::format("{} {}", series_class(i), lines[i].size() > 40 ? "thin" : "").c_str());
         if (lines[i].size() <= 40 && runs.size() == 1)
           for (const Point& p : lines[i]) plot.dot(p, 2.4, "dot", fmt::format("{}: {}", p.x, number_text(p.y, 4)));
       }
-      figures += fmt::format("<figure>{}<figcaption><b>{}</b></figcaption></figure>\n", plot.svg(), say(english, chinese));
+      figures +=
+          fmt::format("<figure>{}<figcaption><b>{}</b></figcaption></figure>\n", plot.svg(), say(english, chinese));
     }
     if (figures.empty()) continue;
     const char* name = stage_name(say, stage);
@@ -226,8 +243,9 @@ std::string curve_figures(const Say& say, std::span<const TrainingLog> runs) {
   if (!out.empty() && runs.size() > 1) {
     std::string key = "<ul class=\"key\">";
     for (std::size_t i = 0; i < runs.size(); ++i)
-      key += fmt::format("<li><svg viewBox=\"0 0 24 14\" aria-hidden=\"true\"><path class=\"line {}\" d=\"M1 7H23\"/></svg>{}</li>",
-                         series_class(i), escape_html(runs[i].name));
+      key += fmt::format(
+          "<li><svg viewBox=\"0 0 24 14\" aria-hidden=\"true\"><path class=\"line {}\" d=\"M1 7H23\"/></svg>{}</li>",
+          series_class(i), escape_html(runs[i].name));
     out = key + "</ul>" + out;
   }
   return out;

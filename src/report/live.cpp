@@ -18,9 +18,7 @@ namespace {
 
 constexpr std::uint64_t kMaxLog = std::uint64_t{256} << 20;
 
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
+double now_s() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 }  // namespace
 

@@ -29,6 +29,6 @@ void draw_change_map(Image& panel, const std::vector<float>& map);
 // A closed outline, fractions; its corners are cut by up to `cut` px.
 void draw_outline(Image& panel, const std::vector<Point>& polygon, double cut);
 void draw_region_line(Image& panel, const Point& from, const Point& to);  // px
-void draw_sample(Image& panel, const Point& at, double radius = 1.7);    // px
+void draw_sample(Image& panel, const Point& at, double radius = 1.7);     // px
 
 }  // namespace cp

@@ -14,9 +14,7 @@ constexpr double kLeft = 46, kRight = 12, kTop = 12, kBottom = 42;
 
 std::string tip_of(const std::string& tip) { return tip.empty() ? "" : "<title>" + escape_html(tip) + "</title>"; }
 
-int decimals_of(double step) {
-  return std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 6);
-}
+int decimals_of(double step) { return std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 6); }
 
 }  // namespace
 
@@ -72,8 +70,9 @@ void Plot::band(std::span<const Point> lower, std::span<const Point> upper, cons
 void Plot::bar(double x0, double x1, double y, const char* css, const std::string& tip) {
   if (!std::isfinite(y)) return;
   const double top = py(std::clamp(y, y_.low, y_.high)), bottom = py(std::max(0.0, y_.low));
-  marks_ += fmt::format("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\">{}</rect>", css,
-                        px(x0) + 0.5, top, std::max(0.0, px(x1) - px(x0) - 1), std::max(0.0, bottom - top), tip_of(tip));
+  marks_ +=
+      fmt::format("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\">{}</rect>", css,
+                  px(x0) + 0.5, top, std::max(0.0, px(x1) - px(x0) - 1), std::max(0.0, bottom - top), tip_of(tip));
 }
 
 void Plot::whisker(double x, double low, double high, const char* css) {
@@ -122,9 +121,9 @@ std::string Plot::svg() const {
   out += fmt::format("<text class=\"label\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>", (kLeft + right) / 2,
                      height_ - 8, escape_html(x_.label));
   if (!y_.label.empty())
-    out += fmt::format(
-        "<text class=\"label\" transform=\"translate(11 {}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
-        (kTop + bottom) / 2, escape_html(y_.label));
+    out +=
+        fmt::format("<text class=\"label\" transform=\"translate(11 {}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
+                    (kTop + bottom) / 2, escape_html(y_.label));
   return out + marks_ + "</svg>";
 }
 

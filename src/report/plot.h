@@ -37,8 +37,8 @@ class Plot {
   void bar(double x0, double x1, double y, const char* css, const std::string& tip = "");
   void whisker(double x, double low, double high, const char* css);
   void dot(const Point& at, double radius, const char* css, const std::string& tip = "");
-  void level(double y, const char* css);     // a line across
-  void upright(double x, const char* css);   // a line from bottom to top
+  void level(double y, const char* css);    // a line across
+  void upright(double x, const char* css);  // a line from bottom to top
   // `anchor` start, middle or end; dx, dy in px
   void note(const Point& at, const std::string& text, const char* anchor = "start", double dx = 0, double dy = 0);
 

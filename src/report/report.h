@@ -18,9 +18,9 @@ struct ReportInput {
   std::vector<Validation> validations;  // the first is the one that is shown in full
   std::vector<TrainingLog> runs;
   std::optional<ModelFacts> model;
-  std::vector<CaseStudy> cases;          // of the first validation
-  int other_answers = 0;                 // cases whose model answers otherwise now (load_steps)
-  std::vector<Comparison> comparisons;   // of the others with the first
+  std::vector<CaseStudy> cases;         // of the first validation
+  int other_answers = 0;                // cases whose model answers otherwise now (load_steps)
+  std::vector<Comparison> comparisons;  // of the others with the first
   bool chinese = false;
 };
 

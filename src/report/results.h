@@ -23,9 +23,9 @@ struct Score {
 // The score at "caption.text.changed.cider": {"value","low","high"} or a plain number. Nothing when a part of the path
 // is absent or the value is not finite.
 std::optional<Score> find_score(const Json& scores, std::string_view path);
-const Json* find_member(const Json& json, std::string_view path);             // nullptr when absent
-std::optional<double> find_number(const Json& json, std::string_view path);   // finite numbers only
-std::string find_text(const Json& json, std::string_view path);               // "" when absent
+const Json* find_member(const Json& json, std::string_view path);            // nullptr when absent
+std::optional<double> find_number(const Json& json, std::string_view path);  // finite numbers only
+std::string find_text(const Json& json, std::string_view path);              // "" when absent
 
 // One line of predictions.jsonl. Places are fractions of the image extent.
 struct PairResult {

@@ -23,21 +23,23 @@ struct Box {
 class Flow {
  public:
   void box(const Box& b) {
-    svg_ += fmt::format("<rect{} x=\"{}\" y=\"{}\" width=\"{}\" height=\"44\" rx=\"3\"/>", b.hot ? " class=\"hot\"" : "", b.x,
-                        b.y, b.width);
-    svg_ += fmt::format("<text class=\"name\" x=\"{0}\" y=\"{1}\" text-anchor=\"middle\">{2}</text><text class=\"shape\" "
-                        "x=\"{0}\" y=\"{3}\" text-anchor=\"middle\">{4}</text>",
-                        b.x + b.width / 2, b.y + 18, escape_html(b.name), b.y + 34, escape_html(b.shape));
+    svg_ += fmt::format("<rect{} x=\"{}\" y=\"{}\" width=\"{}\" height=\"44\" rx=\"3\"/>",
+                        b.hot ? " class=\"hot\"" : "", b.x, b.y, b.width);
+    svg_ += fmt::format(
+        "<text class=\"name\" x=\"{0}\" y=\"{1}\" text-anchor=\"middle\">{2}</text><text class=\"shape\" "
+        "x=\"{0}\" y=\"{3}\" text-anchor=\"middle\">{4}</text>",
+        b.x + b.width / 2, b.y + 18, escape_html(b.name), b.y + 34, escape_html(b.shape));
   }
   void arrow(int x0, int y0, int x1, int y1, const std::string& note = "") {
-    svg_ += fmt::format("<path d=\"M{} {}V{}H{}V{}\"/><path class=\"head\" d=\"M{} {}l-4 -7h8z\"/>", x0, y0, (y0 + y1) / 2, x1,
-                        y1 - 5, x1, y1);
+    svg_ += fmt::format("<path d=\"M{} {}V{}H{}V{}\"/><path class=\"head\" d=\"M{} {}l-4 -7h8z\"/>", x0, y0,
+                        (y0 + y1) / 2, x1, y1 - 5, x1, y1);
     if (!note.empty())
-      svg_ += fmt::format("<text class=\"shape\" x=\"{}\" y=\"{}\">{}</text>", x1 + 8, (y0 + y1) / 2 + 9, escape_html(note));
+      svg_ += fmt::format("<text class=\"shape\" x=\"{}\" y=\"{}\">{}</text>", x1 + 8, (y0 + y1) / 2 + 9,
+                          escape_html(note));
   }
   std::string svg(const char* title, int height) const {
-    return fmt::format("<svg class=\"flow\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">{}</svg>", kWidth, height,
-                       title, svg_);
+    return fmt::format("<svg class=\"flow\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">{}</svg>", kWidth,
+                       height, title, svg_);
   }
 
  private:
@@ -55,7 +57,8 @@ std::string image_shape(const ModelFacts& m) {
 
 // What the encoder hands on, of each image.
 std::string feature_shape(const ModelFacts& m) {
-  if (!m.manifest.fusion.of_strides() || m.image_size == 0) return m.manifest.fusion.kind == "patch" ? "patches × D" : "1 × D";
+  if (!m.manifest.fusion.of_strides() || m.image_size == 0)
+    return m.manifest.fusion.kind == "patch" ? "patches × D" : "1 × D";
   std::string text;
   for (const int stride : m.manifest.fusion.strides)
     text += fmt::format("{}C×{}²", text.empty() ? "" : ", ", m.image_size / std::max(1, stride));
@@ -85,15 +88,19 @@ std::string drawing(const Say& say, const ModelFacts& m) {
     flow.arrow(260, 202, 340, 202);
   }
   flow.arrow(160, 202, 160, 246, say("visual tokens + instruction", "视觉词元 + 指令"));
-  flow.box({fmt::format("{} · {}", say("language model", "语言模型"), m.language.architecture == Architecture::qwen2 ? "Qwen2" : "Llama"),
-            fmt::format("{} × {}, V = {}", m.language.num_hidden_layers, m.language.hidden_size, m.language.vocab_size), 60, 246, 200, true});
+  flow.box({fmt::format("{} · {}", say("language model", "语言模型"),
+                        m.language.architecture == Architecture::qwen2 ? "Qwen2" : "Llama"),
+            fmt::format("{} × {}, V = {}", m.language.num_hidden_layers, m.language.hidden_size, m.language.vocab_size),
+            60, 246, 200, true});
   flow.arrow(110, 290, 70, 330);
   flow.arrow(210, 290, 240, 330, f.head.condition);
-  flow.box({say("caption", "描述"), fmt::format("≤ {} {}", f.decoding.max_new_tokens, say("tokens", "词元")), 6, 330, 128});
+  flow.box(
+      {say("caption", "描述"), fmt::format("≤ {} {}", f.decoding.max_new_tokens, say("tokens", "词元")), 6, 330, 128});
   flow.box({fmt::format("{} · {}", say("action head", "动作头"), f.head.kind),
             fmt::format("{} × {}, {} {}", f.head.samples, 3, f.head.steps, say("steps", "步")), 150, 330, 180, true});
   flow.arrow(240, 374, 240, 410, say("densest sample", "最密集的采样"));
-  flow.box({say("action (x, y, a)", "动作 (x, y, a)"), fmt::format("{} {:.0f} %", say("and region at", "及区域，置信"), 100 * f.region.level), 150, 410, 180});
+  flow.box({say("action (x, y, a)", "动作 (x, y, a)"),
+            fmt::format("{} {:.0f} %", say("and region at", "及区域，置信"), 100 * f.region.level), 150, 410, 180});
   if (map) {
     // The point is snapped to the map, and the region is made from it.
     flow.arrow(364, 202, 320, 410);
@@ -106,11 +113,13 @@ std::string drawing(const Say& say, const ModelFacts& m) {
 ModelFacts read_model_facts(const fs::path& folder) {
   ModelFacts facts;
   facts.manifest = read_manifest(folder);
-  const fs::path vision = part_path(folder, facts.manifest.vision.path), language = part_path(folder, facts.manifest.language.path);
+  const fs::path vision = part_path(folder, facts.manifest.vision.path),
+                 language = part_path(folder, facts.manifest.language.path);
   facts.language = read_language_config(language / "config.json");
   const Json config = read_json(vision / "config.json", ErrorKind::model, 1 << 20);
   for (const char* path : {"image_size", "vision_config.image_size"})
-    if (const auto size = find_number(config, path); size && *size >= 1 && *size <= 16384) facts.image_size = static_cast<int>(*size);
+    if (const auto size = find_number(config, path); size && *size >= 1 && *size <= 16384)
+      facts.image_size = static_cast<int>(*size);
   const auto weigh = [&](const char* name, const fs::path& file) {
     std::error_code none;
     const std::uintmax_t bytes = fs::file_size(file, none);
@@ -141,19 +150,24 @@ std::string model_section(const Say& say, const std::optional<ModelFacts>& model
     if (!id.empty()) entry(say("changepilot.json, sha256", "changepilot.json 的 sha256"), id.substr(0, 16) + " …");
   }
   entry(say("language model", "语言模型"),
-        fmt::format("{} layers, {} heads ({} for keys), MLP {}, {}", model->language.num_hidden_layers, model->language.num_attention_heads,
-                    model->language.num_key_value_heads, model->language.intermediate_size, model->language.nf4 ? "NF4" : model->language.dtype));
+        fmt::format("{} layers, {} heads ({} for keys), MLP {}, {}", model->language.num_hidden_layers,
+                    model->language.num_attention_heads, model->language.num_key_value_heads,
+                    model->language.intermediate_size, model->language.nf4 ? "NF4" : model->language.dtype));
   entry(say("prompt", "提示模板"), f.template_name);
-  entry(say("decoding", "解码"), fmt::format("{} beams, length penalty {}", f.decoding.beams, f.decoding.length_penalty));
-  entry(say("action head", "动作头"), fmt::format("{}, condition {}, target {}", f.head.kind, f.head.condition, f.head.target));
+  entry(say("decoding", "解码"),
+        fmt::format("{} beams, length penalty {}", f.decoding.beams, f.decoding.length_penalty));
+  entry(say("action head", "动作头"),
+        fmt::format("{}, condition {}, target {}", f.head.kind, f.head.condition, f.head.target));
   entry(say("noise", "噪声"), fmt::format("{}, {} training steps", f.head.schedule, f.head.train_steps));
   entry(say("sampler", "采样器"), fmt::format("{}, {} steps ({})", f.head.sampler, f.head.steps, f.head.spacing));
   entry(say("region", "区域"), fmt::format("{} at {:.2f}, {} scenes", f.region.method, f.region.level, f.region.n));
   std::uint64_t total = 0;
   std::string files;
-  for (const auto& [name, bytes] : model->files) total += bytes, files += fmt::format("{}{} {}", files.empty() ? "" : ", ", name, bytes_text(bytes));
+  for (const auto& [name, bytes] : model->files)
+    total += bytes, files += fmt::format("{}{} {}", files.empty() ? "" : ", ", name, bytes_text(bytes));
   entry(say("weights on disk", "权重文件"), fmt::format("{} ({})", bytes_text(total), files));
-  return fmt::format("<div class=\"wide2\"><figure>{}</figure><div>{}</dl></div></div><p class=\"cap\">{}</p>", drawing(say, *model), list,
+  return fmt::format("<div class=\"wide2\"><figure>{}</figure><div>{}</dl></div></div><p class=\"cap\">{}</p>",
+                     drawing(say, *model), list,
                      say("Blue frames are what training changes. Shapes: rows × width; C channels at a stride's side.",
                          "蓝框为训练所更新的部分。形状：行 × 宽；C 为各步幅的通道数。"));
 }

@@ -61,8 +61,8 @@ void Table::group(const std::string& name) {
 }
 
 std::string Table::html() const {
-  std::string out = fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table><thead><tr>",
-                                caption_);
+  std::string out = fmt::format(
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table><thead><tr>", caption_);
   for (std::size_t i = 0; i < head_.size(); ++i) {
     const bool strip = head_[i].starts_with('|');
     out += fmt::format("<th scope=\"col\"{}>{}</th>",

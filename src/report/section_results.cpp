@@ -43,8 +43,7 @@ std::vector<std::string> row_cells(const Say& say, const Json& metrics, const Me
   const std::string path = measure.path;
   return {score_cell(say, find_score(metrics, path), measure.decimals),
           plain_cell(blind_floor(metrics, path), measure.decimals),
-          plain_cell(flag_floor(metrics, path), measure.decimals),
-          delta_cell(say, delta(metrics, path), measure)};
+          plain_cell(flag_floor(metrics, path), measure.decimals), delta_cell(say, delta(metrics, path), measure)};
 }
 
 std::string count_text(const Say& say, const Json& metrics, const char* path) {
@@ -54,11 +53,11 @@ std::string count_text(const Say& say, const Json& metrics, const char* path) {
 
 std::string captions_table(const Say& say, const Json& metrics) {
   static constexpr std::pair<const char*, const char*> kScores[] = {
-      {"bleu1", "BLEU-1"},   {"bleu2", "BLEU-2"},     {"bleu3", "BLEU-3"}, {"bleu4", "BLEU-4"},
+      {"bleu1", "BLEU-1"},  {"bleu2", "BLEU-2"},    {"bleu3", "BLEU-3"}, {"bleu4", "BLEU-4"},
       {"meteor", "METEOR"}, {"rouge_l", "ROUGE-L"}, {"cider", "CIDEr"},  {"s_m", "S*m"}};
   Table table(say("Captions", "描述"));
-  table.head({say("Score", "指标"), say("model", "模型"), say("one sentence", "固定一句"), say("flag + sentence", "判断 + 固定句"),
-              say("model − floor", "模型 − 基线")});
+  table.head({say("Score", "指标"), say("model", "模型"), say("one sentence", "固定一句"),
+              say("flag + sentence", "判断 + 固定句"), say("model − floor", "模型 − 基线")});
   for (const auto& [half, english, chinese] :
        {std::tuple("changed", "Changed half", "有变化的一半"), std::tuple("all", "All pairs", "全部图像对"),
         std::tuple("unchanged", "Unchanged half", "无变化的一半")}) {
@@ -76,7 +75,8 @@ std::string captions_table(const Say& say, const Json& metrics) {
 std::string measures_table(const Say& say, const Json& metrics, const char* caption,
                            std::initializer_list<Measure> measures) {
   Table table(caption);
-  table.head({say("Score", "指标"), say("model", "模型"), say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
+  table.head(
+      {say("Score", "指标"), say("model", "模型"), say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
   for (const Measure& measure : measures) {
     if (!find_score(metrics, measure.path)) continue;
     std::vector<std::string> cells = row_cells(say, metrics, measure);
@@ -105,9 +105,11 @@ std::string action_tables(const Say& say, const Json& metrics) {
     return out;
   };
   Table table(say("Action", "动作"));
-  table.head({say("Score", "指标"), say("model", "模型"), say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
+  table.head(
+      {say("Score", "指标"), say("model", "模型"), say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
   for (const auto& [root, english, chinese] :
-       {std::tuple("action", "Action head", "动作头"), std::tuple("map.peak", "Peak of the change map (rival)", "变化图的峰值（对照）")}) {
+       {std::tuple("action", "Action head", "动作头"),
+        std::tuple("map.peak", "Peak of the change map (rival)", "变化图的峰值（对照）")}) {
     if (!find_member(metrics, root)) continue;
     table.group(say(english, chinese) + count_text(say, metrics, (std::string(root) + ".n").c_str()));
     for (auto& [path, measure] : measures(root)) {
@@ -123,9 +125,11 @@ std::string action_tables(const Say& say, const Json& metrics) {
 
 std::string region_table(const Say& say, const Json& metrics) {
   const Json* levels = find_member(metrics, "region.levels");
-  if (!levels || !levels->is_array() || levels->empty()) return fmt::format("<p class=\"missing\">{}</p>", say.not_measured());
+  if (!levels || !levels->is_array() || levels->empty())
+    return fmt::format("<p class=\"missing\">{}</p>", say.not_measured());
   Table table(say("Region", "区域"));
-  table.head({say("promised coverage", "承诺的覆盖率"), say("measured coverage", "实测覆盖率"), say("mean share of the image", "平均占图像面积")});
+  table.head({say("promised coverage", "承诺的覆盖率"), say("measured coverage", "实测覆盖率"),
+              say("mean share of the image", "平均占图像面积")});
   for (const Json& level : *levels)
     table.row(number_text(find_number(level, "level").value_or(NAN), 2),
               {score_cell(say, find_score(level, "coverage"), 3), score_cell(say, find_score(level, "area"), 3)});
@@ -136,9 +140,10 @@ std::string region_table(const Say& say, const Json& metrics) {
 std::string strip(const Json& metrics, const Measure& measure, double high) {
   const auto score = find_score(metrics, measure.path);
   const auto x = [high](double v) { return 4 + 232 * std::clamp(v / high, 0.0, 1.0); };
-  std::string out = "<td class=\"strip\"><svg viewBox=\"0 0 240 22\" preserveAspectRatio=\"none\" aria-hidden=\"true\">";
-  out += fmt::format("<path class=\"grid\" d=\"M{:.0f} 11H{:.0f}M{:.0f} 8v6M{:.0f} 8v6M{:.0f} 9v4\"/>", x(0), x(high), x(0),
-                     x(high), x(high / 2));
+  std::string out =
+      "<td class=\"strip\"><svg viewBox=\"0 0 240 22\" preserveAspectRatio=\"none\" aria-hidden=\"true\">";
+  out += fmt::format("<path class=\"grid\" d=\"M{:.0f} 11H{:.0f}M{:.0f} 8v6M{:.0f} 8v6M{:.0f} 9v4\"/>", x(0), x(high),
+                     x(0), x(high), x(high / 2));
   const auto tick = [&](const std::optional<Score>& floor, const char* color) {
     if (floor)
       out += fmt::format("<path d=\"M{:.1f} 4v14\" stroke=\"var(--{})\" stroke-width=\"2\"/>", x(floor->value), color);
@@ -149,19 +154,22 @@ std::string strip(const Json& metrics, const Measure& measure, double high) {
     out += fmt::format("<path d=\"M{:.1f} 11H{:.1f}\" stroke=\"var(--model)\" stroke-width=\"5\" opacity=\".35\"/>",
                        x(*score->low), x(*score->high));
   if (score)
-    out += fmt::format("<path d=\"M{:.1f} 11h.01\" stroke=\"var(--model)\" stroke-width=\"9\" stroke-linecap=\"round\" "
-                       "vector-effect=\"non-scaling-stroke\"/>",
-                       x(score->value));
+    out += fmt::format(
+        "<path d=\"M{:.1f} 11h.01\" stroke=\"var(--model)\" stroke-width=\"9\" stroke-linecap=\"round\" "
+        "vector-effect=\"non-scaling-stroke\"/>",
+        x(score->value));
   return out + "</svg></td>";
 }
 
 std::string floors_key(const Say& say) {
   const auto entry = [](const char* color, const char* mark, const char* text) {
-    return fmt::format("<li><svg viewBox=\"0 0 24 14\" aria-hidden=\"true\"><path d=\"{}\" fill=\"none\" "
-                       "stroke=\"var(--{})\" stroke-width=\"{}\" stroke-linecap=\"round\"/></svg>{}</li>",
-                       mark, color, std::string_view(mark).find('h') != std::string_view::npos ? 8 : 2, text);
+    return fmt::format(
+        "<li><svg viewBox=\"0 0 24 14\" aria-hidden=\"true\"><path d=\"{}\" fill=\"none\" "
+        "stroke=\"var(--{})\" stroke-width=\"{}\" stroke-linecap=\"round\"/></svg>{}</li>",
+        mark, color, std::string_view(mark).find('h') != std::string_view::npos ? 8 : 2, text);
   };
-  return "<ul class=\"key\">" + entry("model", "M12 7h.01", say("model, with its 95 % interval", "模型及其 95 % 区间")) +
+  return "<ul class=\"key\">" +
+         entry("model", "M12 7h.01", say("model, with its 95 % interval", "模型及其 95 % 区间")) +
          entry("floor", "M12 1v12", say("blind: never looks at the images", "盲基线：从不看图像")) +
          entry("flagfloor", "M12 1v12",
                say("blind captions picked by the model's own flag", "由模型自己的变化判断选择的固定句")) +
@@ -173,7 +181,8 @@ std::string floors_key(const Say& say) {
 std::string headline_section(const Say& say, const Validation& validation) {
   const Json& metrics = validation.metrics;
   Table table(say("Main results", "主要结果"));
-  table.head({say("Score", "指标"), say("model", "模型"), "|", say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
+  table.head(
+      {say("Score", "指标"), say("model", "模型"), "|", say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
   for (const Measure& measure : main_measures()) {
     std::vector<std::string> cells = row_cells(say, metrics, measure);
     cells.erase(cells.begin() + 2);
@@ -196,33 +205,44 @@ std::string results_section(const Say& say, const Validation& validation) {
   std::string out = fmt::format("<h3>{}</h3>", say("Captions", "描述"));
   out += find_member(metrics, "caption.text") ? captions_table(say, metrics)
                                               : fmt::format("<p class=\"missing\">{}</p>", say.not_measured());
-  const std::string constant = find_text(metrics, "blind.sentences.constant"), changed = find_text(metrics, "blind.sentences.changed");
-  out += fmt::format("<p class=\"cap\">{}</p>",
-                     fmt::format(fmt::runtime(say("One sentence: every pair gets “{}” (the changed half: “{}”). Flag + sentence: the model's flag "
-                                     "picks one of the two. Most of a whole-set score is the flag; the changed half is where captioning shows.",
-                                     "固定一句：每对图像都回答“{}”（有变化的一半：“{}”）。判断 + 固定句：由模型的变化判断二选一。"
-                                     "全集得分大半来自变化判断，描述能力要看有变化的一半。")),
-                                 escape_html(constant.empty() ? "–" : constant), escape_html(changed.empty() ? "–" : changed)));
+  const std::string constant = find_text(metrics, "blind.sentences.constant"),
+                    changed = find_text(metrics, "blind.sentences.changed");
+  out += fmt::format(
+      "<p class=\"cap\">{}</p>",
+      fmt::format(fmt::runtime(say(
+                      "One sentence: every pair gets “{}” (the changed half: “{}”). Flag + sentence: the model's flag "
+                      "picks one of the two. Most of a whole-set score is the flag; the changed half is where "
+                      "captioning shows.",
+                      "固定一句：每对图像都回答“{}”（有变化的一半：“{}”）。判断 + 固定句：由模型的变化判断二选一。"
+                      "全集得分大半来自变化判断，描述能力要看有变化的一半。")),
+                  escape_html(constant.empty() ? "–" : constant), escape_html(changed.empty() ? "–" : changed)));
   out += fmt::format("<h3>{}</h3><div class=\"wide2\"><div>", say("Change flag", "变化判断"));
-  out += measures_table(say, metrics, say("Change flag", "变化判断"),
-                        {{"flag.accuracy", "accuracy", "准确率"},
-                         {"flag.precision", "precision", "精确率"},
-                         {"flag.recall", "recall", "召回率"},
-                         {"flag.f1", "F1", "F1"},
-                         {"flag.false_alarms_per_100", "false alarms per 100 unchanged pairs", "每 100 对无变化图像的误报", 1, true},
-                         {"flag.brier", "Brier score", "Brier 得分", 3, true},
-                         {"flag.ece", "expected calibration error", "期望校准误差", 3, true}});
+  out += measures_table(
+      say, metrics, say("Change flag", "变化判断"),
+      {{"flag.accuracy", "accuracy", "准确率"},
+       {"flag.precision", "precision", "精确率"},
+       {"flag.recall", "recall", "召回率"},
+       {"flag.f1", "F1", "F1"},
+       {"flag.false_alarms_per_100", "false alarms per 100 unchanged pairs", "每 100 对无变化图像的误报", 1, true},
+       {"flag.brier", "Brier score", "Brier 得分", 3, true},
+       {"flag.ece", "expected calibration error", "期望校准误差", 3, true}});
   out += "</div>" + reliability_figure(say, metrics) + "</div>";
   out += fmt::format("<h3>{}</h3>", say("Action", "动作")) + action_tables(say, metrics);
   if (const std::string rule = find_text(metrics, "contradictory.rule"); !rule.empty())
     out += fmt::format("<p class=\"cap\">{} {}</p>",
-                       say.chinese() ? fmt::format("排除了 {} 对自相矛盾的图像：", static_cast<long long>(find_number(metrics, "contradictory.n").value_or(0)))
-                                     : fmt::format("Left out as contradictory: {} pairs.", static_cast<long long>(find_number(metrics, "contradictory.n").value_or(0))),
+                       say.chinese()
+                           ? fmt::format("排除了 {} 对自相矛盾的图像：",
+                                         static_cast<long long>(find_number(metrics, "contradictory.n").value_or(0)))
+                           : fmt::format("Left out as contradictory: {} pairs.",
+                                         static_cast<long long>(find_number(metrics, "contradictory.n").value_or(0))),
                        escape_html(rule));
-  out += "<div class=\"grid3\">" + error_figure(say, validation) + risk_figure(say, metrics) + coverage_figure(say, metrics) + "</div>";
-  out += fmt::format("<h3>{}</h3>", say("Region that is promised to hold the target", "承诺包含目标的区域")) + region_table(say, metrics);
+  out += "<div class=\"grid3\">" + error_figure(say, validation) + risk_figure(say, metrics) +
+         coverage_figure(say, metrics) + "</div>";
+  out += fmt::format("<h3>{}</h3>", say("Region that is promised to hold the target", "承诺包含目标的区域")) +
+         region_table(say, metrics);
   out += fmt::format("<h3>{}</h3>", say("Change map", "变化图"));
-  out += measures_table(say, metrics, say("Change map", "变化图"), {{"map.iou", "IoU over all pixels of the split", "全部像素上的 IoU"}});
+  out += measures_table(say, metrics, say("Change map", "变化图"),
+                        {{"map.iou", "IoU over all pixels of the split", "全部像素上的 IoU"}});
   return out;
 }
 
@@ -244,10 +264,12 @@ std::string ablation_section(const Say& say, std::span<const Validation> validat
     table.row(say(measure.english, measure.chinese), cells);
   }
   return table.html() +
-         fmt::format("<p class=\"cap\">{}</p>",
-                     say("Each interval is of one run's pairs; it does not hold the spread between seeds. Differences between "
-                         "runs are to be read from paired intervals (--compare).",
-                         "每个区间只反映该次运行的图像对抽样，不含不同种子之间的差异。运行之间的差别应看配对区间（--compare）。"));
+         fmt::format(
+             "<p class=\"cap\">{}</p>",
+             say("Each interval is of one run's pairs; it does not hold the spread between seeds. Differences between "
+                 "runs are to be read from paired intervals (--compare).",
+                 "每个区间只反映该次运行的图像对抽样，不含不同种子之间的差异。运行之间的差别应看配对区间（--"
+                 "compare）。"));
 }
 
 std::string thought_section(const Say& say, std::span<const Validation> validations) {

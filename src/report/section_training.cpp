@@ -13,9 +13,12 @@ namespace {
 std::string mib(double bytes) { return fmt::format("{} MiB", number_text(bytes / (1 << 20), 0)); }
 
 std::string damaged_note(const Say& say, int damaged, const std::string& name) {
-  return say.chinese() ? fmt::format("<p class=\"cap\">{}：有 {} 行无法读取（文件被截断？），已略过。</p>", escape_html(name), damaged)
-                       : fmt::format("<p class=\"cap\">{}: {} lines could not be read (a file that was cut off?) and are left out.</p>",
-                                     escape_html(name), damaged);
+  return say.chinese()
+             ? fmt::format("<p class=\"cap\">{}：有 {} 行无法读取（文件被截断？），已略过。</p>", escape_html(name),
+                           damaged)
+             : fmt::format(
+                   "<p class=\"cap\">{}: {} lines could not be read (a file that was cut off?) and are left out.</p>",
+                   escape_html(name), damaged);
 }
 
 }  // namespace
@@ -23,7 +26,9 @@ std::string damaged_note(const Say& say, int damaged, const std::string& name) {
 std::string performance_section(const Say& say, const Validation* validation, const std::optional<ModelFacts>& model,
                                 std::span<const TrainingLog> runs) {
   std::string list = "<dl>";
-  const auto entry = [&](const std::string& name, const std::string& value) { list += fmt::format("<dt>{}</dt><dd>{}</dd>", name, value); };
+  const auto entry = [&](const std::string& name, const std::string& value) {
+    list += fmt::format("<dt>{}</dt><dd>{}</dd>", name, value);
+  };
   const auto figure = [&](const char* path, const char* english, const char* chinese, int decimals, const char* unit) {
     const auto value = validation ? find_number(validation->metrics, path) : std::nullopt;
     entry(say(english, chinese), value ? number_text(*value, decimals) + unit : say.not_measured());
@@ -42,7 +47,8 @@ std::string performance_section(const Say& say, const Validation* validation, co
   for (const TrainingLog& run : runs) {
     double peak = 0;
     for (const Json& line : run.lines) peak = std::max(peak, find_number(line, "peak_memory").value_or(0));
-    entry(fmt::format("{} {}", say("peak memory of training", "训练的内存峰值"), escape_html(run.name)), peak > 0 ? mib(peak) : say.not_measured());
+    entry(fmt::format("{} {}", say("peak memory of training", "训练的内存峰值"), escape_html(run.name)),
+          peak > 0 ? mib(peak) : say.not_measured());
   }
   list += "</dl>";
   const std::string bars = validation ? times_figure(say, validation->metrics) : "";
@@ -52,12 +58,16 @@ std::string performance_section(const Say& say, const Validation* validation, co
 std::string training_section(const Say& say, std::span<const TrainingLog> runs) {
   std::string out;
   if (runs.empty())
-    return fmt::format("<p class=\"missing\">{} {}</p>", say.not_measured(),
-                       say("— give the run folder (metrics.jsonl) too.", "——请同时给出训练运行文件夹（metrics.jsonl）。"));
+    return fmt::format(
+        "<p class=\"missing\">{} {}</p>", say.not_measured(),
+        say("— give the run folder (metrics.jsonl) too.", "——请同时给出训练运行文件夹（metrics.jsonl）。"));
   out += curve_figures(say, runs);
-  if (out.empty()) out = fmt::format("<p class=\"missing\">{}</p>", say("The log holds no values yet.", "日志中还没有数值。"));
-  out += fmt::format("<p class=\"cap\">{}</p>", say("Thin lines are single updates, unsmoothed; a few wild values at the start may lie above the frame's edge.",
-                                                 "细线为未平滑的单次更新；开头少数极端值可能超出上边界。"));
+  if (out.empty())
+    out = fmt::format("<p class=\"missing\">{}</p>", say("The log holds no values yet.", "日志中还没有数值。"));
+  out += fmt::format(
+      "<p class=\"cap\">{}</p>",
+      say("Thin lines are single updates, unsmoothed; a few wild values at the start may lie above the frame's edge.",
+          "细线为未平滑的单次更新；开头少数极端值可能超出上边界。"));
   for (const TrainingLog& run : runs) {
     if (run.damaged > 0) out += damaged_note(say, run.damaged, run.name + "/metrics.jsonl");
     if (!run.config.empty())

@@ -54,7 +54,7 @@ class Table {
 struct ModelFacts {
   ModelManifest manifest;
   LanguageConfig language;
-  int image_size = 0;                                       // px; 0: not stated
+  int image_size = 0;                                        // px; 0: not stated
   std::vector<std::pair<std::string, std::uint64_t>> files;  // weights and their bytes
 };
 // Throws UserError(model).

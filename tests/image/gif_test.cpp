@@ -1,4 +1,5 @@
-// The files of tests/golden/image/gif, read back by Pillow (tests/oracle/image_gif.py), hold the frames that were given.
+// The files of tests/golden/image/gif, read back by Pillow (tests/oracle/image_gif.py), hold the frames that were
+// given.
 #include "image/gif.h"
 
 #include "image/golden_images.h"

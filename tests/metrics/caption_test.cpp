@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "core/json.h"
-#include "metrics/meteor.h"
 #include "support/test_support.h"
 
 namespace cp {
@@ -94,26 +93,6 @@ TEST(CaptionScores, OfOnePictureHaveNoCider) {
 TEST(CaptionScores, RefuseUnequalSizes) {
   EXPECT_THROW(score_captions({{"a"}}, {}), BugError);
   EXPECT_THROW(score_captions({{}}, {"a"}), BugError);
-}
-
-TEST(Meteor, FindsTheFewestChunks) {
-  // Words 0..5. "0 1 2 0 1" against "0 1 0 1 2": two chunks, "0 1" and "0 1 2".
-  const std::vector<bool> content(6, false);
-  EXPECT_EQ(meteor_counts({0, 1, 2, 0, 1}, {0, 1, 0, 1, 2}, content).chunks, 2);
-  EXPECT_EQ(meteor_counts({0, 1, 2, 3}, {0, 1, 2, 3}, content).chunks, 1);
-  EXPECT_EQ(meteor_counts({3, 2, 1, 0}, {0, 1, 2, 3}, content).chunks, 4);
-  EXPECT_EQ(meteor_counts({4, 4}, {5}, content).chunks, 0);
-}
-
-TEST(Meteor, WeighsFunctionWordsLess) {
-  EXPECT_TRUE(is_function_word("the"));
-  EXPECT_TRUE(is_function_word("years"));
-  EXPECT_FALSE(is_function_word("houses"));
-  EXPECT_FALSE(is_function_word(""));
-  const MeteorCounts content = meteor_counts({0, 1}, {0, 2}, {false, true, true});
-  const MeteorCounts function = meteor_counts({0, 1}, {0, 2}, {true, false, false});
-  EXPECT_NEAR(content.score(), 0.75 / 1.0 * 0.4, 1e-12);  // P = R = 0.75, one chunk of one match: penalty 0.6
-  EXPECT_NEAR(function.score(), 0.25 / 1.0 * 0.4, 1e-12);
 }
 
 }  // namespace

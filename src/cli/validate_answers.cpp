@@ -1,0 +1,97 @@
+#include "cli/validate_answers.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "core/progress.h"
+#include "image/read.h"
+#include "image/write.h"
+#include "report/overlay.h"
+#include "report/validation_files.h"
+
+namespace cp {
+namespace {
+
+bool in_region(const Region& region, Point p, int side) {
+  const auto index = [side](double v) { return std::clamp(static_cast<int>(v * side), 0, side - 1); };
+  const int cell = index(p.y) * side + index(p.x);
+  return std::find(region.cells.begin(), region.cells.end(), cell) != region.cells.end();
+}
+
+Truth truth_of(const PairRecord& record) {
+  Truth truth{
+      record.name, record.changeflag, record.captions, record.label.empty() ? Image() : read_mask(record.label), {}};
+  truth.components = find_components(truth.mask);
+  return truth;
+}
+
+Predicted predicted_of(const Answer& answer, const Truth& truth, Target target, bool has_map) {
+  Predicted p{truth.name, answer.caption, answer.action.x, answer.action.y, answer.action.a, answer.action.p_zoom};
+  for (std::size_t i = 0; i + 2 < answer.samples.size(); i += 3)
+    p.samples.push_back({(answer.samples[i] + 1) / 2.0, (answer.samples[i + 1] + 1) / 2.0});
+  const ActionTarget wanted = make_action_target(truth.mask, truth.components, target, truth.changeflag);
+  p.regions.push_back({answer.region.level, answer.region.share,
+                       wanted.has_point && in_region(answer.region, {wanted.x, wanted.y}, Fusion::kMapSide)});
+  if (!has_map) return p;
+  const std::vector<Change> changes = find_changes(answer.map);
+  p.peak = changes.empty() ? Point{p.x, p.y} : Point{changes.front().x, changes.front().y};
+  if (truth.mask.width > 0) p.map.emplace().add(answer.map, Fusion::kMapSide, Fusion::kMapSide, truth.mask);
+  return p;
+}
+
+}  // namespace
+
+ValidateAnswers answer_pairs(const Session& session, const std::vector<PairRecord>& pairs, Target target,
+                             const ValidateHow& how) {
+  const bool has_map = session.manifest().fusion.map_size > 0;
+  ValidateAnswers results;
+  results.truths.resize(pairs.size());
+  results.answers.resize(pairs.size());
+  results.predictions.resize(pairs.size());
+  // Each pair has its own slot: threads share nothing but the counter.
+  const auto answer_pair = [&](std::size_t i) {
+    const Image before = read_rgb(pairs[i].before), after = read_rgb(pairs[i].after);
+    Answer& answer = results.answers[i];
+    answer = session.answer(before, after, how.ask);
+    results.truths[i] = truth_of(pairs[i]);
+    results.predictions[i] = predicted_of(answer, results.truths[i], target, has_map);
+    if (!how.visualize.empty())
+      write_png(how.visualize / overlay_file(pairs[i].name), draw_overlay(before, after, answer));
+    answer.concepts = {};
+    answer.region.cells = {};
+    if (!how.keep_maps) answer.map = {};
+  };
+
+  const auto start = std::chrono::steady_clock::now();
+  Progress progress("validate", pairs.size(), "pairs");
+  std::mutex lock;
+  std::exception_ptr failed;
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < pairs.size(); i = next++) {
+      try {
+        answer_pair(i);
+        const std::lock_guard hold(lock);
+        progress.advance();
+      } catch (...) {
+        const std::lock_guard hold(lock);
+        if (!failed) failed = std::current_exception();
+        next = pairs.size();
+      }
+    }
+  };
+  std::vector<std::thread> workers;
+  for (int t = 1; t < how.threads; ++t) workers.emplace_back(work);
+  work();
+  for (std::thread& worker : workers) worker.join();
+  if (failed) std::rethrow_exception(failed);
+  progress.finish();
+  results.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return results;
+}
+
+}  // namespace cp
