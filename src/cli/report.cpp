@@ -28,7 +28,9 @@ struct ReportOptions {
 
 bool parse_report(const std::vector<std::string>& args, ReportOptions& o) {
   CommandLine line("report", "Makes one HTML file about validations and training runs, or exports their numbers.");
-  line.rest("PATH", o.paths, "folders: of `validate --out` (metrics.json) or of `train` (metrics.jsonl); the first validation is shown in full");
+  line.rest("PATH", o.paths,
+            "folders: of `validate --out` (metrics.json) or of `train` (metrics.jsonl); the first validation is shown "
+            "in full");
   line.option("data", o.data, "data folder of the validation, for the pictures of the case studies");
   line.option("model", o.model, "model folder, for the architecture and the denoising steps");
   line.option("out", o.out, "HTML file; PATH/report.html if empty");
@@ -45,7 +47,8 @@ bool parse_report(const std::vector<std::string>& args, ReportOptions& o) {
     throw UserError(ErrorKind::usage, "report", "wanted at least one folder.",
                     "Give one that `changepilot validate --out` or `changepilot train` wrote.");
   if (o.paths.size() > kMostFolders)
-    throw UserError(ErrorKind::usage, "report", fmt::format("wanted at most {} folders, found {}.", kMostFolders, o.paths.size()), "");
+    throw UserError(ErrorKind::usage, "report",
+                    fmt::format("wanted at most {} folders, found {}.", kMostFolders, o.paths.size()), "");
   if (o.cases < 0 || o.cases > 50)
     throw UserError(ErrorKind::usage, "--cases", fmt::format("wanted 0 to 50, found {}.", o.cases), "");
   if (o.resamples < 0 || o.resamples > 100000)
@@ -80,7 +83,8 @@ void add_cases(const ReportOptions& o, const std::optional<fs::path>& model, Rep
   input.cases = choose_cases(input.validations[0].pairs, static_cast<std::size_t>(o.cases));
   if (o.data.empty()) return;
   if (!fs::is_directory(o.data))
-    throw UserError(ErrorKind::data, "--data", fmt::format("\"{}\" is no folder.", o.data), "Give the folder that was validated.");
+    throw UserError(ErrorKind::data, "--data", fmt::format("\"{}\" is no folder.", o.data),
+                    "Give the folder that was validated.");
   load_images(o.data, input.cases);
   if (model && !input.cases.empty())
     input.other_answers = load_steps(Session::open(*model), o.data, input.validations[0].metrics, input.cases);
@@ -109,7 +113,8 @@ int run_report(const std::vector<std::string>& args) {
   input.chinese = o.language == "zh";
   read_folders(o, input);
   if (o.compare && input.validations.size() < 2)
-    throw UserError(ErrorKind::usage, "--compare", fmt::format("wanted at least two validations, found {}.", input.validations.size()), "");
+    throw UserError(ErrorKind::usage, "--compare",
+                    fmt::format("wanted at least two validations, found {}.", input.validations.size()), "");
   const std::optional<fs::path> model = model_folder(o, input);
   if (model) input.model = read_model_facts(*model);
   add_cases(o, model, input);

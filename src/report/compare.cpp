@@ -29,17 +29,22 @@ std::optional<double> hit(const PairResult& pair, bool PairResult::Hits::*which)
 }
 
 constexpr PairScore kScores[] = {
-    {"flag is right", "变化判断正确", 3, false, [](const PairResult& p) { return std::optional(p.right_flag() ? 1.0 : 0.0); }},
+    {"flag is right", "变化判断正确", 3, false,
+     [](const PairResult& p) { return std::optional(p.right_flag() ? 1.0 : 0.0); }},
     {"Brier score of the flag", "变化判断的 Brier 得分", 3, true,
      [](const PairResult& p) {
        return p.p_zoom ? std::optional((*p.p_zoom - p.changeflag) * (*p.p_zoom - p.changeflag)) : std::nullopt;
      }},
     {"CIDEr, changed half", "CIDEr，有变化的一半", 3, false, [](const PairResult& p) { return own(p, "cider"); }},
     {"ROUGE-L, changed half", "ROUGE-L，有变化的一半", 3, false, [](const PairResult& p) { return own(p, "rouge_l"); }},
-    {"METEOR of single pairs, changed half", "单对 METEOR，有变化的一半", 3, false, [](const PairResult& p) { return own(p, "meteor"); }},
-    {"BLEU-4 of single pairs, changed half", "单对 BLEU-4，有变化的一半", 3, false, [](const PairResult& p) { return own(p, "bleu4"); }},
-    {"point on changed ground", "目标点落在变化区域上", 3, false, [](const PairResult& p) { return hit(p, &PairResult::Hits::mask); }},
-    {"point in the largest change's box", "目标点落在最大变化的框内", 3, false, [](const PairResult& p) { return hit(p, &PairResult::Hits::largest); }},
+    {"METEOR of single pairs, changed half", "单对 METEOR，有变化的一半", 3, false,
+     [](const PairResult& p) { return own(p, "meteor"); }},
+    {"BLEU-4 of single pairs, changed half", "单对 BLEU-4，有变化的一半", 3, false,
+     [](const PairResult& p) { return own(p, "bleu4"); }},
+    {"point on changed ground", "目标点落在变化区域上", 3, false,
+     [](const PairResult& p) { return hit(p, &PairResult::Hits::mask); }},
+    {"point in the largest change's box", "目标点落在最大变化的框内", 3, false,
+     [](const PairResult& p) { return hit(p, &PairResult::Hits::largest); }},
     {"distance to the target, px", "与目标的距离（像素）", 1, true, [](const PairResult& p) { return p.error_px; }},
 };
 
@@ -71,11 +76,13 @@ void find_gaps(const Validation& first, const Validation& other, const Matches& 
   for (const auto& [a, b] : matches) {
     const double d = difference(kScores[2], *a, *b);
     if (std::isfinite(d) && d != 0 && a->caption != b->caption)
-      all.push_back({static_cast<std::size_t>(a - first.pairs.data()), static_cast<std::size_t>(b - other.pairs.data()), d});
+      all.push_back(
+          {static_cast<std::size_t>(a - first.pairs.data()), static_cast<std::size_t>(b - other.pairs.data()), d});
   }
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.difference > b.difference; });
   for (std::size_t i = 0; i < all.size(); ++i)
-    if ((i < kGapsShown && all[i].difference > 0) || (i + kGapsShown >= all.size() && all[i].difference < 0)) out.gaps.push_back(all[i]);
+    if ((i < kGapsShown && all[i].difference > 0) || (i + kGapsShown >= all.size() && all[i].difference < 0))
+      out.gaps.push_back(all[i]);
 }
 
 }  // namespace
@@ -125,30 +132,35 @@ std::string comparison_section(const Say& say, std::span<const Validation> valid
   for (std::size_t k = 0; k < comparisons.size(); ++k) {
     const Comparison& c = comparisons[k];
     const std::string first = escape_html(c.first), other = escape_html(c.other);
-    out += fmt::format("<h3>{}</h3>", fmt::format(fmt::runtime(say("{} against {}, pair by pair", "{} 与 {} 逐对比较")), other, first));
+    out += fmt::format("<h3>{}</h3>", fmt::format(fmt::runtime(say("{} against {}, pair by pair", "{} 与 {} 逐对比较")),
+                                                  other, first));
     if (c.common == 0) {
-      out += fmt::format("<p class=\"missing\">{}</p>", say("No pair is in both: nothing can be compared.", "没有共同的图像对，无法比较。"));
+      out += fmt::format("<p class=\"missing\">{}</p>",
+                         say("No pair is in both: nothing can be compared.", "没有共同的图像对，无法比较。"));
       continue;
     }
     Table table(fmt::format("{} / {}", other, first));
     table.head({say("Score, mean over pairs", "指标（按图像对平均）"), "n", first, other, say("difference", "差值")});
     for (const PairedDifference& d : c.scores) {
       if (d.n == 0) continue;
-      const auto& interval = d.difference.interval;
-      const bool clear = interval && (interval->low > 0 || interval->high < 0);
-      const char* css = !clear ? "" : (d.difference.value > 0) != d.lower_is_better ? "up" : "down";
-      const auto plus = [&](double v) { return (v > 0 ? "+" : "") + number_text(v, d.decimals); };
-      std::string cell = fmt::format("<span class=\"v {}\">{}</span>", css, plus(d.difference.value));
-      if (interval) cell += fmt::format("<span class=\"ci\">{} – {}</span>", plus(interval->low), plus(interval->high));
-      table.row(say(d.english, d.chinese), {std::to_string(d.n), number_text(d.first, d.decimals), number_text(d.other, d.decimals), cell});
+      Score difference{d.difference.value, {}, {}};
+      if (d.difference.interval)
+        difference.low = d.difference.interval->low, difference.high = d.difference.interval->high;
+      const std::string cell = difference_cell(say, difference, {"", "", "", d.decimals, d.lower_is_better});
+      table.row(say(d.english, d.chinese),
+                {std::to_string(d.n), number_text(d.first, d.decimals), number_text(d.other, d.decimals), cell});
     }
     out += table.html();
-    out += fmt::format("<p class=\"cap\">{} {}</p>",
-                       fmt::format(fmt::runtime(say("{} common pairs, {} in one run only.", "共同图像对 {} 对，仅在一方的 {} 对。")), c.common, c.only_one),
-                       say("Intervals: 95 %, bootstrap over the same pairs; coloured where zero is left out.", "区间：95 %，对相同图像对自助重采样；不含零时着色。"));
+    out += fmt::format(
+        "<p class=\"cap\">{} {}</p>",
+        fmt::format(fmt::runtime(say("{} common pairs, {} in one run only.", "共同图像对 {} 对，仅在一方的 {} 对。")),
+                    c.common, c.only_one),
+        say("Intervals: 95 %, bootstrap over the same pairs; coloured where zero is left out.",
+            "区间：95 %，对相同图像对自助重采样；不含零时着色。"));
     if (c.gaps.empty()) continue;
     Table captions(say("Captions that differ most", "差别最大的描述"));
-    captions.head({say("Captions that differ most (CIDEr of the pair)", "差别最大的描述（单对 CIDEr）"), first, other, say("difference", "差值")});
+    captions.head({say("Captions that differ most (CIDEr of the pair)", "差别最大的描述（单对 CIDEr）"), first, other,
+                   say("difference", "差值")});
     for (const Comparison::Gap& gap : c.gaps)
       captions.row(escape_html(validations[0].pairs[gap.first].name),
                    {fmt::format("<td>{}</td>", escape_html(validations[0].pairs[gap.first].caption)),

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "metrics/bootstrap.h"
 #include "report/plot.h"
 
 namespace cp {
@@ -61,31 +62,40 @@ std::string reliability_figure(const Say& say, const Json& metrics) {
 }
 
 std::string risk_figure(const Say& say, const Json& metrics) {
-  const Json* points = find_member(metrics, "risk_coverage.points");
-  if (!points || !points->is_array() || points->empty()) return "";
-  std::vector<Point> line;
+  const auto curve = [&](const char* path) {
+    std::vector<Point> line;
+    if (const Json* points = find_member(metrics, path); points && points->is_array())
+      for (const Json& point : *points)
+        line.push_back({find_number(point, "coverage").value_or(NAN), find_number(point, "risk").value_or(NAN)});
+    return line;
+  };
+  const std::vector<Point> main = curve("risk_coverage.points"), flag = curve("risk_coverage.by_p_zoom.points");
   double most = 0;
-  for (const Json& point : *points) {
-    line.push_back({find_number(point, "coverage").value_or(NAN), find_number(point, "risk").value_or(NAN)});
-    if (std::isfinite(line.back().y)) most = std::max(most, line.back().y);
-  }
+  for (const std::vector<Point>* line : {&main, &flag})
+    for (const Point& p : *line)
+      if (std::isfinite(p.y)) most = std::max(most, p.y);
+  if (main.empty() && flag.empty()) return "";
   Plot plot(say("Risk against coverage", "风险与覆盖率"),
             fixed_axis(0, 1, {0, .25, .5, .75, 1}, 2,
-                       say("share of pairs answered, most certain first", "回答的比例（最有把握者在先）")),
-            nice_axis(0, std::max(.1, most * 1.1), say("points off the mask", "未落在变化区域的比例")));
-  std::vector<Point> zero;
-  for (const Point& p : line) zero.push_back({p.x, 0});
-  plot.band(zero, line, "band");
-  plot.line(line, "");
-  const auto aurc = find_score(metrics, "risk_coverage.aurc");
-  return figure(
-      plot.svg(), say("Risk and coverage.", "风险与覆盖率。"),
-      aurc ? fmt::format("{} {}", say("Area under the curve:", "曲线下面积："), number_text(aurc->value, 3)) : "");
+                       say("share answered, most certain first", "回答的比例（最有把握者在先）")),
+            nice_axis(0, std::max(.1, most * 1.1), say("share of points off the mask", "未落在变化区域的比例")));
+  plot.line(main, "");
+  plot.line(flag, "s1");
+  std::string text;
+  const auto area = [&](const char* path, const char* color, const char* name) {
+    if (const auto aurc = find_score(metrics, path))
+      text += fmt::format("{}<span style=\"color:var(--{})\">{}</span> {}", text.empty() ? "" : ", ", color, name,
+                          number_text(aurc->value, 3));
+  };
+  area("risk_coverage.aurc", "model", say("by the region's smallness", "按区域大小"));
+  area("risk_coverage.by_p_zoom.aurc", "s1", say("by P(change)", "按变化概率"));
+  return figure(plot.svg(), say("Risk and coverage.", "风险与覆盖率。"),
+                text.empty() ? "" : fmt::format("{} {}.", say("Area under the curve:", "曲线下面积："), text));
 }
 
 std::string coverage_figure(const Say& say, const Json& metrics) {
   const Json* levels = find_member(metrics, "region.levels");
-  if (!levels || !levels->is_array() || levels->empty()) return "";
+  if (!levels || !levels->is_array() || levels->size() < 2) return "";
   Plot plot(say("Measured against promised coverage", "实测与承诺的覆盖率"),
             fixed_axis(.4, 1, {.4, .6, .8, 1}, 1, say("promised coverage", "承诺的覆盖率")),
             fixed_axis(0, 1, {0, .25, .5, .75, 1}, 2, say("share of targets inside", "目标落在区域内的比例")));
@@ -123,7 +133,7 @@ std::string error_figure(const Say& say, const Validation& validation) {
   for (int i = 0; i < kBins; ++i)
     plot.bar(i * axis.high / kBins, (i + 1) * axis.high / kBins, counts[static_cast<std::size_t>(i)], "bar",
              std::to_string(counts[static_cast<std::size_t>(i)]));
-  const double median = errors[errors.size() / 2];
+  const double median = quantile(errors, .5);
   plot.upright(median, "floor");
   plot.note({median, most * 1.12}, fmt::format("{} {}", say("median", "中位数"), number_text(median, 0)), "start", 5,
             8);
@@ -224,7 +234,10 @@ std::string curve_figures(const Say& say, std::span<const TrainingLog> runs) {
       // A few wild values at the start would flatten the rest.
       const double high =
           std::min(values.back(), 1.6 * values[static_cast<std::size_t>(.97 * static_cast<double>(values.size() - 1))]);
-      Axis y = nice_axis(std::min(0.0, values.front()), high > values.front() ? high : values.back(), "");
+      const double top = high > values.front() ? high : values.back();
+      const bool far_from_zero = values.front() > .5 * top;
+      const Axis y = nice_axis(
+          far_from_zero ? values.front() - .08 * (top - values.front()) : std::min(0.0, values.front()), top, "", 3);
       Plot plot(fmt::format("{}: {}", say(english, chinese), stage), nice_axis(first, last, say("update", "更新步")), y,
                 290, 190);
       for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -238,7 +251,7 @@ std::string curve_figures(const Say& say, std::span<const TrainingLog> runs) {
     }
     if (figures.empty()) continue;
     const char* name = stage_name(say, stage);
-    out += fmt::format("<h3>{}</h3><div class=\"grid3\">{}</div>", name ? name : escape_html(stage), figures);
+    out += fmt::format("<h3>{}</h3><div class=\"grid4\">{}</div>", name ? name : escape_html(stage), figures);
   }
   if (!out.empty() && runs.size() > 1) {
     std::string key = "<ul class=\"key\">";

@@ -14,6 +14,14 @@ constexpr double kLeft = 46, kRight = 12, kTop = 12, kBottom = 42;
 
 std::string tip_of(const std::string& tip) { return tip.empty() ? "" : "<title>" + escape_html(tip) + "</title>"; }
 
+// "× 10⁻³" of exponent -3.
+std::string power_text(int exponent) {
+  static constexpr const char* kDigits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+  std::string text = exponent < 0 ? "× 10⁻" : "× 10";
+  for (const char digit : std::to_string(std::abs(exponent))) text += kDigits[digit - '0'];
+  return text;
+}
+
 int decimals_of(double step) { return std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 6); }
 
 }  // namespace
@@ -25,13 +33,18 @@ Axis nice_axis(double low, double high, std::string label, int count) {
   const double rough = (high - low) / count, power = std::pow(10, std::floor(std::log10(rough)));
   const double fraction = rough / power;
   const double step = power * (fraction < 1.5 ? 1 : fraction < 3.5 ? 2 : fraction < 7.5 ? 5 : 10);
-  Axis axis{low, high, {}, decimals_of(step), std::move(label), 1};
+  Axis axis{low, high, {}, decimals_of(step), std::move(label), 0};
+  // Small and large numbers are shown as multiples of a power of ten.
+  if (step < 1e-3 || step >= 1e5) {
+    axis.exponent = static_cast<int>(std::floor(std::log10(std::max(std::fabs(low), std::fabs(high)))));
+    axis.decimals = decimals_of(step * std::pow(10, -axis.exponent));
+  }
   for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i) axis.ticks.push_back(i * step);
   return axis;
 }
 
 Axis fixed_axis(double low, double high, std::vector<double> ticks, int decimals, std::string label) {
-  return {low, high, std::move(ticks), decimals, std::move(label), 1};
+  return {low, high, std::move(ticks), decimals, std::move(label), 0};
 }
 
 Plot::Plot(std::string title, Axis x, Axis y, int width, int height)
@@ -111,19 +124,22 @@ std::string Plot::svg() const {
     out += fmt::format(
         "<path class=\"grid\" d=\"M{0} {1:.1f}H{2}\"/><text class=\"tick\" x=\"{3}\" y=\"{4:.1f}\" "
         "text-anchor=\"end\">{5}</text>",
-        kLeft, py(tick), right, kLeft - 6, py(tick) + 3.5, number_text(tick * y_.scale, y_.decimals));
+        kLeft, py(tick), right, kLeft - 6, py(tick) + 3.5, number_text(tick * std::pow(10, -y_.exponent), y_.decimals));
   for (const double tick : x_.ticks)
     out += fmt::format(
         "<path class=\"axis\" d=\"M{0:.1f} {1}v4\"/><text class=\"tick\" x=\"{0:.1f}\" y=\"{2}\" "
         "text-anchor=\"middle\">{3}</text>",
-        px(tick), bottom, bottom + 15, number_text(tick * x_.scale, x_.decimals));
+        px(tick), bottom, bottom + 15, number_text(tick * std::pow(10, -x_.exponent), x_.decimals));
   out += fmt::format("<path class=\"axis\" d=\"M{} {}H{}\"/>", kLeft, bottom, right);
   out += fmt::format("<text class=\"label\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>", (kLeft + right) / 2,
-                     height_ - 8, escape_html(x_.label));
+                     height_ - 8, escape_html(x_.exponent == 0 ? x_.label : x_.label + " " + power_text(x_.exponent)));
   if (!y_.label.empty())
     out +=
         fmt::format("<text class=\"label\" transform=\"translate(11 {}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
                     (kTop + bottom) / 2, escape_html(y_.label));
+  if (y_.exponent != 0)
+    out += fmt::format("<text class=\"tick\" x=\"{}\" y=\"9\" text-anchor=\"start\">{}</text>", kLeft + 2,
+                       power_text(y_.exponent));
   return out + marks_ + "</svg>";
 }
 

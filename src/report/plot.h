@@ -16,7 +16,7 @@ struct Axis {
   std::vector<double> ticks;
   int decimals = 1;
   std::string label;
-  double scale = 1;  // tick texts show value x scale
+  int exponent = 0;  // tick texts show value / 10^exponent
 };
 
 // Ticks at multiples of 1, 2 or 5 times a power of ten, about `count` of them; `low` and `high` are widened to hold all

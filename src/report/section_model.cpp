@@ -37,6 +37,13 @@ class Flow {
       svg_ += fmt::format("<text class=\"shape\" x=\"{}\" y=\"{}\">{}</text>", x1 + 8, (y0 + y1) / 2 + 9,
                           escape_html(note));
   }
+  void across(int x0, int y, int x1) {
+    svg_ += fmt::format("<path d=\"M{} {}H{}\"/><path class=\"head\" d=\"M{} {}l-7 -4v8z\"/>", x0, y, x1 - 5, x1, y);
+  }
+  void down_and_left(int x0, int y0, int y1, int x1) {
+    svg_ += fmt::format("<path d=\"M{} {}V{}H{}\"/><path class=\"head\" d=\"M{} {}l7 -4v8z\"/>", x0, y0, y1, x1 + 5, x1,
+                        y1);
+  }
   std::string svg(const char* title, int height) const {
     return fmt::format("<svg class=\"flow\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">{}</svg>", kWidth,
                        height, title, svg_);
@@ -80,12 +87,12 @@ std::string drawing(const Say& say, const ModelFacts& m) {
   flow.box({say("after", "变化后"), image_shape(m), 170, 6, 130});
   flow.arrow(85, 50, 130, 82);
   flow.arrow(235, 50, 190, 82);
-  flow.box({fmt::format("{} · {}", say("vision encoder", "视觉编码器"), f.vision.kind), feature_shape(m), 60, 82, 200});
+  flow.box({fmt::format("{} · {}", say("vision encoder", "视觉编码器"), f.vision.kind), feature_shape(m), 28, 82, 264});
   flow.arrow(160, 126, 160, 158, say("both images", "两幅图像"));
   flow.box({fmt::format("{} · {}", say("fusion", "融合"), f.fusion.kind), visual_shape(say, m), 60, 158, 200, true});
   if (map) {
-    flow.box({say("change map", "变化图"), fmt::format("{0} × {0}", f.fusion.map_size), 282, 158, 112, true});
-    flow.arrow(260, 202, 340, 202);
+    flow.box({say("change map", "变化图"), fmt::format("{0} × {0}", f.fusion.map_size), 296, 158, 100, true});
+    flow.across(260, 180, 296);
   }
   flow.arrow(160, 202, 160, 246, say("visual tokens + instruction", "视觉词元 + 指令"));
   flow.box({fmt::format("{} · {}", say("language model", "语言模型"),
@@ -97,13 +104,12 @@ std::string drawing(const Say& say, const ModelFacts& m) {
   flow.box(
       {say("caption", "描述"), fmt::format("≤ {} {}", f.decoding.max_new_tokens, say("tokens", "词元")), 6, 330, 128});
   flow.box({fmt::format("{} · {}", say("action head", "动作头"), f.head.kind),
-            fmt::format("{} × {}, {} {}", f.head.samples, 3, f.head.steps, say("steps", "步")), 150, 330, 180, true});
+            fmt::format("{} × {}, {} {}", f.head.samples, 3, f.head.steps, say("steps", "步")), 150, 330, 190, true});
   flow.arrow(240, 374, 240, 410, say("densest sample", "最密集的采样"));
   flow.box({say("action (x, y, a)", "动作 (x, y, a)"),
             fmt::format("{} {:.0f} %", say("and region at", "及区域，置信"), 100 * f.region.level), 150, 410, 180});
   if (map) {
-    // The point is snapped to the map, and the region is made from it.
-    flow.arrow(364, 202, 320, 410);
+    flow.down_and_left(372, 202, 432, 330);  // the point is snapped to the map, and the region is made from it
   }
   return flow.svg(say("The data's way through the model", "数据在模型中的流向"), 460);
 }

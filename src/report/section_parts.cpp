@@ -45,6 +45,16 @@ std::optional<Score> blind_floor(const Json& metrics, const std::string& path) {
   return find_score(metrics, "blind." + path);
 }
 
+std::string difference_cell(const Say& say, const std::optional<Score>& d, const Measure& measure) {
+  if (!d) return say.not_measured();
+  const auto plus = [&](double v) { return (v > 0 ? "+" : "") + number_text(v, measure.decimals); };
+  const bool clear = d->low && (*d->low > 0 || *d->high < 0);
+  const char* css = !clear ? "" : (d->value > 0) != measure.lower_is_better ? " up" : " down";
+  std::string cell = fmt::format("<span class=\"v{}\">{}</span>", css, plus(d->value));
+  if (d->low) cell += fmt::format("<span class=\"ci\">{} {} {}</span>", plus(*d->low), say("to", "至"), plus(*d->high));
+  return cell;
+}
+
 std::optional<Score> flag_floor(const Json& metrics, const std::string& path) {
   return path.starts_with("caption.") ? below(metrics, "caption_flag", path.substr(8)) : std::nullopt;
 }

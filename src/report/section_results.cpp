@@ -11,39 +11,25 @@
 namespace cp {
 namespace {
 
-// The difference from the blind floor as `validate` measured it, over the same resamples.
-std::optional<Score> delta(const Json& metrics, const std::string& path) {
-  const Json* all = find_member(metrics, "delta.blind");
-  if (!all || !all->is_object() || !all->contains(path)) return std::nullopt;
-  return find_score(Json{{"d", all->at(path)}}, "d");
-}
-
-std::string signed_text(double value, int decimals) {
-  const std::string text = number_text(value, decimals);
-  return value > 0 ? "+" + text : text;
-}
-
-// Green or red only where the interval leaves zero out.
-std::string delta_cell(const Say& say, const std::optional<Score>& d, const Measure& measure) {
-  if (!d) return say.not_measured();
-  const char* css = "";
-  if (d->low && (*d->low > 0 || *d->high < 0)) css = (d->value > 0) != measure.lower_is_better ? "up" : "down";
-  std::string cell = fmt::format("<span class=\"v {}\">{}</span>", css, signed_text(d->value, measure.decimals));
-  if (d->low)
-    cell += fmt::format("<span class=\"ci\">{} – {}</span>", signed_text(*d->low, measure.decimals),
-                        signed_text(*d->high, measure.decimals));
-  return cell;
+// The difference from a floor ("blind", "caption_flag") as `validate` measured it, over the same resamples. A cell that
+// is empty where there is no such floor.
+std::string delta_cell(const Say& say, const Json& metrics, const char* floor, const Measure& measure, bool has_floor) {
+  const Json* all = find_member(metrics, std::string("delta.") + floor);
+  std::optional<Score> delta;
+  if (all && all->is_object() && all->contains(measure.path))
+    delta = find_score(Json{{"d", all->at(measure.path)}}, "d");
+  return delta || has_floor ? difference_cell(say, delta, measure) : "";
 }
 
 std::string plain_cell(const std::optional<Score>& score, int decimals) {
   return score ? number_text(score->value, decimals) : "";
 }
 
+// Model, blind floor, difference.
 std::vector<std::string> row_cells(const Say& say, const Json& metrics, const Measure& measure) {
-  const std::string path = measure.path;
-  return {score_cell(say, find_score(metrics, path), measure.decimals),
-          plain_cell(blind_floor(metrics, path), measure.decimals),
-          plain_cell(flag_floor(metrics, path), measure.decimals), delta_cell(say, delta(metrics, path), measure)};
+  const auto floor = blind_floor(metrics, measure.path);
+  return {score_cell(say, find_score(metrics, measure.path), measure.decimals), plain_cell(floor, measure.decimals),
+          delta_cell(say, metrics, "blind", measure, floor.has_value())};
 }
 
 std::string count_text(const Say& say, const Json& metrics, const char* path) {
@@ -57,7 +43,8 @@ std::string captions_table(const Say& say, const Json& metrics) {
       {"meteor", "METEOR"}, {"rouge_l", "ROUGE-L"}, {"cider", "CIDEr"},  {"s_m", "S*m"}};
   Table table(say("Captions", "描述"));
   table.head({say("Score", "指标"), say("model", "模型"), say("one sentence", "固定一句"),
-              say("flag + sentence", "判断 + 固定句"), say("model − floor", "模型 − 基线")});
+              say("flag + sentence", "判断 + 固定句"), say("model − sentence", "模型 − 固定句"),
+              say("model − flag + sentence", "模型 − 判断加固定句")});
   for (const auto& [half, english, chinese] :
        {std::tuple("changed", "Changed half", "有变化的一半"), std::tuple("all", "All pairs", "全部图像对"),
         std::tuple("unchanged", "Unchanged half", "无变化的一半")}) {
@@ -66,7 +53,13 @@ std::string captions_table(const Say& say, const Json& metrics) {
     table.group(say(english, chinese) + count_text(say, metrics, (root + ".n").c_str()));
     for (const auto& [key, name] : kScores) {
       const std::string path = root + "." + key;
-      if (find_score(metrics, path)) table.row(name, row_cells(say, metrics, {path.c_str(), "", ""}));
+      if (!find_score(metrics, path)) continue;
+      const Measure measure{path.c_str(), "", ""};
+      const auto floor = flag_floor(metrics, path);
+      std::vector<std::string> cells = row_cells(say, metrics, measure);
+      cells.insert(cells.begin() + 2, plain_cell(floor, 3));
+      cells.push_back(delta_cell(say, metrics, "caption_flag", measure, floor.has_value()));
+      table.row(name, cells);
     }
   }
   return table.html();
@@ -79,9 +72,7 @@ std::string measures_table(const Say& say, const Json& metrics, const char* capt
       {say("Score", "指标"), say("model", "模型"), say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
   for (const Measure& measure : measures) {
     if (!find_score(metrics, measure.path)) continue;
-    std::vector<std::string> cells = row_cells(say, metrics, measure);
-    cells.erase(cells.begin() + 2);
-    table.row(say(measure.english, measure.chinese), cells);
+    table.row(say(measure.english, measure.chinese), row_cells(say, metrics, measure));
   }
   return table.html();
 }
@@ -115,9 +106,7 @@ std::string action_tables(const Say& say, const Json& metrics) {
     for (auto& [path, measure] : measures(root)) {
       measure.path = path.c_str();
       if (!find_score(metrics, path)) continue;
-      std::vector<std::string> cells = row_cells(say, metrics, measure);
-      cells.erase(cells.begin() + 2);
-      table.row(say(measure.english, measure.chinese), cells);
+      table.row(say(measure.english, measure.chinese), row_cells(say, metrics, measure));
     }
   }
   return table.html();
@@ -185,7 +174,6 @@ std::string headline_section(const Say& say, const Validation& validation) {
       {say("Score", "指标"), say("model", "模型"), "|", say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
   for (const Measure& measure : main_measures()) {
     std::vector<std::string> cells = row_cells(say, metrics, measure);
-    cells.erase(cells.begin() + 2);
     const bool cider = std::string_view(measure.path).ends_with("cider");
     cells.insert(cells.begin() + 1, strip(metrics, measure, cider ? 2.0 : 1.0));
     table.row(say(measure.english, measure.chinese), cells);
@@ -216,26 +204,25 @@ std::string results_section(const Say& say, const Validation& validation) {
                       "固定一句：每对图像都回答“{}”（有变化的一半：“{}”）。判断 + 固定句：由模型的变化判断二选一。"
                       "全集得分大半来自变化判断，描述能力要看有变化的一半。")),
                   escape_html(constant.empty() ? "–" : constant), escape_html(changed.empty() ? "–" : changed)));
-  out += fmt::format("<h3>{}</h3><div class=\"wide2\"><div>", say("Change flag", "变化判断"));
-  out += measures_table(
-      say, metrics, say("Change flag", "变化判断"),
-      {{"flag.accuracy", "accuracy", "准确率"},
-       {"flag.precision", "precision", "精确率"},
-       {"flag.recall", "recall", "召回率"},
-       {"flag.f1", "F1", "F1"},
-       {"flag.false_alarms_per_100", "false alarms per 100 unchanged pairs", "每 100 对无变化图像的误报", 1, true},
-       {"flag.brier", "Brier score", "Brier 得分", 3, true},
-       {"flag.ece", "expected calibration error", "期望校准误差", 3, true}});
+  out += fmt::format("<h3>{}</h3><div class=\"wide2 flip\"><div>", say("Change flag", "变化判断"));
+  out +=
+      measures_table(say, metrics, say("Change flag", "变化判断"),
+                     {{"flag.accuracy", "accuracy", "准确率"},
+                      {"flag.precision", "precision", "精确率"},
+                      {"flag.recall", "recall", "召回率"},
+                      {"flag.f1", "F1", "F1"},
+                      {"flag.false_alarms_per_100", "false alarms per 100 unchanged", "每 100 对无变化的误报", 1, true},
+                      {"flag.brier", "Brier score", "Brier 得分", 3, true},
+                      {"flag.ece", "calibration error (ECE)", "校准误差（ECE）", 3, true}});
   out += "</div>" + reliability_figure(say, metrics) + "</div>";
   out += fmt::format("<h3>{}</h3>", say("Action", "动作")) + action_tables(say, metrics);
-  if (const std::string rule = find_text(metrics, "contradictory.rule"); !rule.empty())
-    out += fmt::format("<p class=\"cap\">{} {}</p>",
-                       say.chinese()
-                           ? fmt::format("排除了 {} 对自相矛盾的图像：",
-                                         static_cast<long long>(find_number(metrics, "contradictory.n").value_or(0)))
-                           : fmt::format("Left out as contradictory: {} pairs.",
-                                         static_cast<long long>(find_number(metrics, "contradictory.n").value_or(0))),
-                       escape_html(rule));
+  if (const auto left_out = find_number(metrics, "contradictory.n")) {
+    const std::string rule = escape_html(find_text(metrics, "contradictory.rule"));
+    out += say.chinese()
+               ? fmt::format("<p class=\"cap\">排除 {} 对自相矛盾的图像（{}）。</p>", number_text(*left_out, 0), rule)
+               : fmt::format("<p class=\"cap\">{} contradictory pairs are left out ({}).</p>",
+                             number_text(*left_out, 0), rule);
+  }
   out += "<div class=\"grid3\">" + error_figure(say, validation) + risk_figure(say, metrics) +
          coverage_figure(say, metrics) + "</div>";
   out += fmt::format("<h3>{}</h3>", say("Region that is promised to hold the target", "承诺包含目标的区域")) +
@@ -286,9 +273,10 @@ std::string thought_section(const Say& say, std::span<const Validation> validati
   table.head({say("Score", "指标"), say("without", "不使用"), say("with", "使用"), say("difference", "差值")});
   for (const Measure& measure : main_measures()) {
     const auto a = find_score(without->metrics, measure.path), b = find_score(with->metrics, measure.path);
-    table.row(say(measure.english, measure.chinese),
-              {score_cell(say, a, measure.decimals), score_cell(say, b, measure.decimals),
-               a && b ? signed_text(b->value - a->value, measure.decimals) : say.not_measured()});
+    table.row(
+        say(measure.english, measure.chinese),
+        {score_cell(say, a, measure.decimals), score_cell(say, b, measure.decimals),
+         difference_cell(say, a && b ? std::optional(Score{b->value - a->value, {}, {}}) : std::nullopt, measure)});
   }
   return table.html();
 }

@@ -32,6 +32,8 @@ std::span<const Measure> main_measures();
 std::string score_cell(const Say& say, const std::optional<Score>& score, int decimals);
 // The blind floor of a score: a constant sentence, the majority class, the centre of the image.
 std::optional<Score> blind_floor(const Json& metrics, const std::string& path);
+// A difference with its sign; green or red only where the interval leaves zero out.
+std::string difference_cell(const Say& say, const std::optional<Score>& difference, const Measure& measure);
 // For captions: the model's own flag picks one of two fixed sentences.
 std::optional<Score> flag_floor(const Json& metrics, const std::string& path);
 

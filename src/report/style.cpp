@@ -6,8 +6,8 @@ const char* const kPageStyle = R"css(:root {
   --paper: #fdfdfb; --ink: #1a1e23; --muted: #59626c; --rule: #d5d8dc; --soft: #f1f2ef;
   --model: #1f5fa8; --floor: #868c93; --flagfloor: #b06f12; --good: #1a7a56; --bad: #b03428;
   --band: rgba(31, 95, 168, .15); --s1: #b8541c; --s2: #2d7d46; --s3: #7b4bab; --s4: #97710c; --s5: #a83266;
-  --sans: system-ui, "Helvetica Neue", Arial, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "WenQuanYi Micro Hei", sans-serif;
-  --serif: Charter, "Bitstream Charter", "Iowan Old Style", "Source Serif 4", Georgia, "Noto Serif CJK SC", "Songti SC", "WenQuanYi Micro Hei", serif;
+  --sans: system-ui, "Helvetica Neue", Arial, sans-serif;
+  --serif: Charter, "Bitstream Charter", "Iowan Old Style", "Source Serif 4", Georgia, "Liberation Serif", "DejaVu Serif", serif;
   --mono: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
 }
 @media (prefers-color-scheme: dark) { :root {
@@ -15,12 +15,14 @@ const char* const kPageStyle = R"css(:root {
   --model: #82b4ef; --floor: #8d959e; --flagfloor: #dba54a; --good: #5cc699; --bad: #f18d81;
   --band: rgba(130, 180, 239, .2); --s1: #eb9765; --s2: #7cc791; --s3: #bd9be6; --s4: #d9b54f; --s5: #ea88b0;
 } }
+html[lang^=zh] { --serif: "Noto Serif CJK SC", "Source Han Serif SC", "Songti SC", "WenQuanYi Micro Hei", serif;
+  --sans: system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "WenQuanYi Micro Hei", sans-serif; }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0 auto; padding: 40px 24px 72px; max-width: 1080px; background: var(--paper); color: var(--ink);
   font: 16px/1.55 var(--serif); overflow-wrap: break-word; }
 h1 { font-size: 31px; line-height: 1.15; margin: 0 0 6px; font-weight: 600; letter-spacing: -.01em; }
-h2 { font-size: 22px; line-height: 1.25; margin: 56px 0 12px; padding-top: 14px; border-top: 1px solid var(--rule); font-weight: 600; }
+h2 { font-size: 22px; line-height: 1.25; margin: 48px 0 14px; padding-top: 14px; border-top: 1px solid var(--rule); font-weight: 600; }
 h3 { font: 600 15px/1.35 var(--sans); margin: 30px 0 8px; }
 h2 .n { color: var(--muted); font-weight: 400; margin-right: .5em; font-variant-numeric: tabular-nums; }
 p { margin: 0 0 12px; max-width: 44em; }
@@ -33,7 +35,8 @@ a { color: var(--model); text-underline-offset: 2px; }
 .none { color: var(--muted); font-style: italic; }
 html[lang^=zh] .none { font-style: normal; }
 .missing { border-left: 3px solid var(--rule); padding: 2px 0 2px 12px; color: var(--muted); font-size: 15px; }
-nav { font-size: 13px; margin: 22px 0 0; border-top: 1px solid var(--rule); border-bottom: 1px solid var(--rule); padding: 9px 0; }
+nav { font-size: 13px; margin: 22px 0 0; border-top: 1px solid var(--rule); padding: 9px 0 0; }
+header + main > section:first-child h2 { margin-top: 22px; }
 nav ol { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 0; padding: 0; }
 nav a { text-decoration: none; } nav a:hover { text-decoration: underline; }
 nav .n { color: var(--muted); margin-right: .35em; }
@@ -51,8 +54,10 @@ tr.group th { font-weight: 600; padding-top: 14px; border-bottom-color: var(--mu
 .up { color: var(--good); } .down { color: var(--bad); }
 td.strip { width: 30%; min-width: 150px; padding-top: 2px; padding-bottom: 0; vertical-align: middle; }
 td.strip svg { display: block; width: 100%; height: 22px; }
-.grid2, .grid3 { display: grid; gap: 26px 28px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 290px), 1fr)); margin: 14px 0 0; }
+.grid3 { display: grid; gap: 26px 28px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 290px), 1fr)); margin: 14px 0 0; }
+.grid4 { display: grid; gap: 18px 20px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 215px), 1fr)); margin: 10px 0 0; }
 .wide2 { display: grid; gap: 26px 36px; grid-template-columns: minmax(0, 4fr) minmax(0, 5fr); align-items: start; }
+.wide2.flip { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
 figure { margin: 0; min-width: 0; }
 figcaption { font-size: 13px; line-height: 1.4; color: var(--muted); margin: 2px 0 0; }
 figcaption b { color: var(--ink); font-weight: 600; }
@@ -99,7 +104,7 @@ dl { display: grid; grid-template-columns: minmax(0, auto) minmax(0, 1fr); gap: 
 dt { color: var(--muted); } dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 code, pre { font: 12.5px/1.5 var(--mono); } pre { overflow-x: auto; background: var(--soft); padding: 12px 14px; margin: 8px 0 0; }
 footer { margin-top: 56px; border-top: 1px solid var(--rule); padding-top: 12px; }
-@media (max-width: 760px) { .wide2 { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 760px) { .wide2, .wide2.flip { grid-template-columns: minmax(0, 1fr); } }
 @media (max-width: 560px) {
   body { padding: 24px 16px 56px; } h1 { font-size: 25px; } h2 { font-size: 20px; margin-top: 44px; } .lead { font-size: 16.5px; }
   table { font-size: 13px; } th, td { padding: 5px 6px; } .ci { display: block; margin: 0; font-size: 11px; line-height: 1.25; }
