@@ -40,6 +40,7 @@ void LiveReport::finish() {
   if (run_.empty()) return;
   try {
     write_page(false);
+    run_.clear();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
   }

@@ -15,9 +15,13 @@ class LiveReport {
  public:
   explicit LiveReport(std::chrono::milliseconds pause = std::chrono::seconds(5)) : pause_(pause) {}
 
+  LiveReport(const LiveReport&) = delete;
+  LiveReport& operator=(const LiveReport&) = delete;
+  ~LiveReport() { finish(); }  // however the run ended
+
   // Call after the line has reached metrics.jsonl.
   void logged(const std::filesystem::path& run, const OrderedJson& line);
-  // The page of a run that has ended.
+  // The page of a run that has ended; later calls do nothing.
   void finish();
 
  private:

@@ -36,19 +36,30 @@ std::string provenance(const Say& say, const ReportInput& input) {
   const auto entry = [&](const std::string& name, const std::string& value) {
     if (!value.empty()) list += fmt::format("<dt>{}</dt><dd>{}</dd>", name, escape_html(value));
   };
+  static constexpr std::tuple<const char*, const char*, const char*> kFacts[] = {
+      {"model", "model", "模型"},
+      {"data", "data", "数据"},
+      {"split", "split", "划分"},
+      {"pairs", "pairs", "图像对"},
+      {"seed", "seed", "种子"},
+      {"num_samples", "samples", "采样数"},
+      {"target", "target", "目标"},
+      {"resamples", "resamples", "重采样次数"},
+      {"instruction", "instruction", "指令"}};
   for (const Validation& validation : input.validations) {
-    const Json& run = validation.metrics.contains("run") ? validation.metrics.at("run") : Json::object();
-    std::string text;
-    if (run.is_object())
-      for (const auto& [key, value] : run.items())
-        if (!value.is_object() && key != "model_id")
-          text += fmt::format("{}{} {}", text.empty() ? "" : ", ", key,
-                              value.is_string() ? value.get<std::string>() : value.dump());
+    std::string text = "metrics.json, predictions.jsonl";
+    for (const auto& [key, english, chinese] : kFacts) {
+      const Json* value = find_member(validation.metrics, std::string("run.") + key);
+      if (!value || value->is_structured() || value->is_null() || *value == "") continue;
+      text +=
+          fmt::format("; {} {}", say(english, chinese), value->is_string() ? value->get<std::string>() : value->dump());
+    }
     entry(escape_html(validation.name), text);
     if (validation.damaged > 0)
-      entry("", fmt::format("{} {}", validation.damaged,
-                            say("lines of predictions.jsonl could not be read and are left out",
-                                "行 predictions.jsonl 无法读取，已略过")));
+      entry(escape_html(validation.name),
+            fmt::format("{} {}", validation.damaged,
+                        say("lines of predictions.jsonl could not be read and are left out",
+                            "行 predictions.jsonl 无法读取，已略过")));
   }
   for (const TrainingLog& run : input.runs)
     entry(escape_html(run.name), fmt::format("metrics.jsonl, {} {}", run.lines.size(), say("lines", "行")));

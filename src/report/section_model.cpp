@@ -155,18 +155,24 @@ std::string model_section(const Say& say, const std::optional<ModelFacts>& model
     const std::string id = find_text(validation->metrics, "run.model_id");
     if (!id.empty()) entry(say("changepilot.json, sha256", "changepilot.json 的 sha256"), id.substr(0, 16) + " …");
   }
+  const LanguageConfig& l = model->language;
+  const auto both = [&](const char* english, const char* chinese, const auto&... values) {
+    return fmt::format(fmt::runtime(say(english, chinese)), values...);
+  };
   entry(say("language model", "语言模型"),
-        fmt::format("{} layers, {} heads ({} for keys), MLP {}, {}", model->language.num_hidden_layers,
-                    model->language.num_attention_heads, model->language.num_key_value_heads,
-                    model->language.intermediate_size, model->language.nf4 ? "NF4" : model->language.dtype));
+        both("{} layers, {} heads ({} for keys), MLP {}, {}", "{} 层，{} 个注意力头（键 {} 个），MLP 宽 {}，{}",
+             l.num_hidden_layers, l.num_attention_heads, l.num_key_value_heads, l.intermediate_size,
+             l.nf4 ? "NF4" : l.dtype));
   entry(say("prompt", "提示模板"), f.template_name);
   entry(say("decoding", "解码"),
-        fmt::format("{} beams, length penalty {}", f.decoding.beams, f.decoding.length_penalty));
+        both("{} beams, length penalty {}", "{} 个集束，长度惩罚 {}", f.decoding.beams, f.decoding.length_penalty));
   entry(say("action head", "动作头"),
-        fmt::format("{}, condition {}, target {}", f.head.kind, f.head.condition, f.head.target));
-  entry(say("noise", "噪声"), fmt::format("{}, {} training steps", f.head.schedule, f.head.train_steps));
-  entry(say("sampler", "采样器"), fmt::format("{}, {} steps ({})", f.head.sampler, f.head.steps, f.head.spacing));
-  entry(say("region", "区域"), fmt::format("{} at {:.2f}, {} scenes", f.region.method, f.region.level, f.region.n));
+        both("{}, condition {}, target {}", "{}，条件 {}，目标 {}", f.head.kind, f.head.condition, f.head.target));
+  entry(say("noise", "噪声"), both("{}, {} training steps", "{}，训练 {} 步", f.head.schedule, f.head.train_steps));
+  entry(say("sampler", "采样器"),
+        both("{}, {} steps ({})", "{}，{} 步（{}）", f.head.sampler, f.head.steps, f.head.spacing));
+  entry(say("region", "区域"),
+        both("{} at {:.2f}, {} scenes", "{}，置信 {:.2f}，{} 个场景", f.region.method, f.region.level, f.region.n));
   std::uint64_t total = 0;
   std::string files;
   for (const auto& [name, bytes] : model->files)

@@ -59,7 +59,7 @@ std::string captions_table(const Say& say, const Json& metrics) {
       std::vector<std::string> cells = row_cells(say, metrics, measure);
       cells.insert(cells.begin() + 2, plain_cell(floor, 3));
       cells.push_back(delta_cell(say, metrics, "caption_flag", measure, floor.has_value()));
-      table.row(name, cells);
+      table.row(fmt::format("<span class=\"nb\">{}</span>", name), cells);
     }
   }
   return table.html();

@@ -85,7 +85,7 @@ svg.flow .name { font-weight: 600; font-size: 12.5px; } svg.flow .shape { fill: 
 .case .say { font-size: 16px; line-height: 1.4; margin: 8px 0 4px; }
 .case .facts { font: 12.5px/1.5 var(--sans); color: var(--muted); margin: 0; font-variant-numeric: tabular-nums; }
 .case details { font-size: 12.5px; color: var(--muted); margin: 3px 0 0; } .case ul { margin: 4px 0 0; padding-left: 18px; }
-summary { cursor: pointer; }
+details { font-size: 13.5px; } summary { cursor: pointer; } .nb { white-space: nowrap; }
 .trio { display: grid; grid-template-columns: 1fr 2fr; grid-template-rows: 1fr 1fr; gap: 5px; }
 .trio > :nth-child(3) { grid-column: 2; grid-row: 1 / 3; }
 .trio figure { position: relative; } .trio svg { width: 100%; height: 100%; background: var(--soft); }
