@@ -91,8 +91,6 @@ void add_cases(const ReportOptions& o, const std::optional<fs::path>& model, Rep
 }
 
 void write_events(const ReportOptions& o, const ReportInput& input) {
-  if (input.runs.empty())
-    throw UserError(ErrorKind::usage, "--tensorboard", "wanted a training run (a folder with metrics.jsonl).", "");
   std::size_t k = 0;
   for (const std::string& path : o.paths) {
     if (!holds_training(path)) continue;
@@ -115,6 +113,8 @@ int run_report(const std::vector<std::string>& args) {
   if (o.compare && input.validations.size() < 2)
     throw UserError(ErrorKind::usage, "--compare",
                     fmt::format("wanted at least two validations, found {}.", input.validations.size()), "");
+  if (!o.tensorboard.empty() && input.runs.empty())
+    throw UserError(ErrorKind::usage, "--tensorboard", "wanted a training run (a folder with metrics.jsonl).", "");
   const std::optional<fs::path> model = model_folder(o, input);
   if (model) input.model = read_model_facts(*model);
   add_cases(o, model, input);
