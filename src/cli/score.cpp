@@ -17,7 +17,7 @@ namespace {
 struct ScoreOptions {
   std::string predictions, references, split, protocol = "text", vocabulary, meteor = "exact", wordnet, paraphrases,
                                               each;
-  bool nltk = false, json = false;
+  bool meteor_norm = false, nltk = false, json = false;
 };
 
 bool parse_arguments(const std::vector<std::string>& args, ScoreOptions& o) {
@@ -30,6 +30,7 @@ bool parse_arguments(const std::vector<std::string>& args, ScoreOptions& o) {
   line.option("protocol", o.protocol, "text, ids (closed vocabulary, as LEVIR-CC papers) or char (Chinese)");
   line.option("vocabulary", o.vocabulary, "ids: caption file (all splits) or word list; the references' file if empty");
   line.option("meteor", o.meteor, "stages: exact,stem,synonym,paraphrase or fewer");
+  line.flag("meteor_norm", o.meteor_norm, "let METEOR part hyphens and punctuation, as its -norm (pycocoevalcap)");
   line.option("wordnet", o.wordnet,
               "folder of WordNet 3.0's or METEOR's synonym files; the installed WordNet if empty");
   line.option("paraphrases", o.paraphrases, "METEOR's paraphrase table, .gz or plain");
@@ -76,6 +77,7 @@ int run_score(const std::vector<std::string>& args) {
   if (!parse_arguments(args, o)) return 0;
   CaptionReportOptions how;
   how.meteor.stages = parse_meteor_stages(o.meteor);
+  how.meteor.normalize = o.meteor_norm;
   how.meteor.synonyms = o.wordnet;
   how.meteor.paraphrases = o.paraphrases;
   const CaptionSplitter splitter = make_splitter(o);

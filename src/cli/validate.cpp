@@ -173,7 +173,6 @@ void write_files(const ValidateOptions& o, const NewFolder& folder, const std::v
 int run_validate(const std::vector<std::string>& args) {
   ValidateOptions o;
   if (!parse_arguments(args, o)) return 0;
-  const std::unique_ptr<NewFolder> folder = o.out.empty() ? nullptr : std::make_unique<NewFolder>(o.out);
   const Target target = parse_target(o.target);
   const LevirIndex index = read_levir(o.data);
   const std::vector<PairRecord> pairs = pairs_of_split(index, o.split);
@@ -182,6 +181,10 @@ int run_validate(const std::vector<std::string>& args) {
                     "`changepilot dataset check` lists the splits.");
   const fs::path model = chosen_model_folder(o.model, o.checkpoint);
   const Session session = Session::open(model);
+
+  const std::unique_ptr<NewFolder> folder = o.out.empty() ? nullptr : std::make_unique<NewFolder>(o.out);
+  // A folder that cannot be written is told now, not after an hour of answers.
+  if (folder) write_file_durable(folder->path() / "predictions.jsonl", "");
 
   ValidateHow how;
   how.ask.instruction = o.instruction;

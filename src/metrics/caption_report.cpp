@@ -23,10 +23,11 @@ struct Words {
   std::set<std::string> vocabulary;
 
   Words(const std::vector<std::vector<std::string>>& reference_texts, const std::vector<std::string>& caption_texts,
-        const CaptionSplitter& splitter, const BlindSentences& blind) {
+        const CaptionSplitter& splitter, const CaptionReportOptions& options) {
     const auto split = [&](const std::string& sentence) {
       CaptionWords words = splitter.words(sentence);
-      vocabulary.insert(words.begin(), words.end());
+      const CaptionWords aligned = meteor_words(options.meteor, words);
+      vocabulary.insert(aligned.begin(), aligned.end());
       return words;
     };
     for (const auto& of_one : reference_texts) {
@@ -34,8 +35,8 @@ struct Words {
       for (const std::string& reference : of_one) references.back().push_back(split(reference));
     }
     for (const std::string& caption : caption_texts) captions.push_back(split(caption));
-    constant = split(blind.constant);
-    changed = split(blind.changed);
+    constant = split(options.blind.constant);
+    changed = split(options.blind.changed);
   }
 };
 
@@ -90,7 +91,7 @@ CaptionReport report_captions(const std::vector<std::vector<std::string>>& refer
                               const CaptionSplitter& splitter, const CaptionReportOptions& options) {
   CP_CHECK(flags.empty() || flags.size() == captions.size(), "one flag a caption");
   require_exact_unless_text(splitter.protocol(), options.meteor);
-  const Words words(references, captions, splitter, options.blind);
+  const Words words(references, captions, splitter, options);
   MeteorOptions how = options.meteor;
   how.vocabulary.assign(words.vocabulary.begin(), words.vocabulary.end());
   MeteorScorer meteor(how);
@@ -99,7 +100,7 @@ CaptionReport report_captions(const std::vector<std::vector<std::string>>& refer
   report.json["n"] = captions.size();
   if (!flags.empty()) report.json["n_changed"] = std::count(flags.begin(), flags.end(), 1);
   report.json["protocol"] = caption_protocol_name(splitter.protocol());
-  report.json["meteor"] = meteor_stages_text(how.stages);
+  report.json["meteor"] = meteor_stages_text(how.stages) + (how.normalize ? ", normalised" : "");
   report.json["caption"] = halves_json(
       words, flags, meteor, [&](std::size_t i, const std::string&) -> const CaptionWords& { return words.captions[i]; },
       &report.sums);

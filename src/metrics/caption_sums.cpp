@@ -95,11 +95,12 @@ CaptionSums sum_captions(const std::vector<std::vector<CaptionWords>>& reference
 }
 
 void require_exact_unless_text(CaptionProtocol protocol, const MeteorOptions& meteor) {
-  if (protocol == CaptionProtocol::text || meteor.stages.size() == 1) return;
-  throw UserError(ErrorKind::usage, "--meteor",
-                  fmt::format("the protocol \"{}\" has exact matches only, found \"{}\".",
-                              caption_protocol_name(protocol), meteor_stages_text(meteor.stages)),
-                  "Use --meteor exact, or --protocol text.");
+  if (protocol == CaptionProtocol::text || (meteor.stages.size() == 1 && !meteor.normalize)) return;
+  throw UserError(
+      ErrorKind::usage, "--meteor",
+      fmt::format("the protocol \"{}\" has exact matches only, found \"{}\"{}.", caption_protocol_name(protocol),
+                  meteor_stages_text(meteor.stages), meteor.normalize ? ", normalised" : ""),
+      "Use --meteor exact, or --protocol text.");
 }
 
 CaptionSums sum_captions(const std::vector<std::vector<std::string>>& references,
@@ -112,7 +113,8 @@ CaptionSums sum_captions(const std::vector<std::vector<std::string>>& references
   std::unordered_set<std::string> vocabulary;
   const auto split = [&](const std::string& sentence) {
     CaptionWords words = splitter.words(sentence);
-    vocabulary.insert(words.begin(), words.end());
+    const CaptionWords aligned = meteor_words(meteor, words);
+    vocabulary.insert(aligned.begin(), aligned.end());
     return words;
   };
   for (const std::string& caption : captions) caption_words.push_back(split(caption));

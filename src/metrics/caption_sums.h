@@ -34,7 +34,8 @@ using CaptionWords = std::vector<std::string>;
 CaptionSums sum_captions(const std::vector<std::vector<CaptionWords>>& references,
                          const std::vector<CaptionWords>& captions, MeteorScorer& meteor);
 
-// Throws UserError(usage) when another protocol than `text` is to be scored with more than exact matches.
+// Throws UserError(usage) when another protocol than `text` is to be scored with more than exact matches
+// or normalised.
 void require_exact_unless_text(CaptionProtocol protocol, const MeteorOptions& meteor);
 
 // Splits first. For `ids` and `char_` METEOR must be exact only (UserError(usage)). The vocabulary of `meteor` is set

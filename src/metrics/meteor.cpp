@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "metrics/meteor_align.h"
+#include "metrics/meteor_normalize.h"
 #include "metrics/paraphrases.h"
 #include "metrics/stemmer.h"
 #include "metrics/synonyms.h"
@@ -75,6 +76,10 @@ std::string meteor_stages_text(const std::vector<MeteorStage>& stages) {
   return text;
 }
 
+std::vector<std::string> meteor_words(const MeteorOptions& options, const std::vector<std::string>& words) {
+  return options.normalize ? meteor_normalize(words) : words;
+}
+
 bool is_function_word(std::string_view word) {
   return std::binary_search(kFunctionWords.begin(), kFunctionWords.end(), word);
 }
@@ -125,13 +130,14 @@ struct MeteorScorer::Lexicon {
   };
 
   std::vector<MeteorStage> stages;
+  bool normalize;
   std::optional<EnglishStemmer> stemmer;
   std::optional<SynonymSets> synonyms;
   std::optional<ParaphraseTable> paraphrases;
   std::unordered_map<std::string, int> ids, stem_ids;
   std::vector<Word> words;
 
-  explicit Lexicon(const MeteorOptions& options) : stages(options.stages) {
+  explicit Lexicon(const MeteorOptions& options) : stages(options.stages), normalize(options.normalize) {
     CP_CHECK(!stages.empty() && stages.size() <= kMeteorStages, "one to four METEOR stages");
     if (has(MeteorStage::stem)) stemmer.emplace();
     if (has(MeteorStage::synonym)) synonyms.emplace(options.synonyms.empty() ? installed_wordnet() : options.synonyms);
@@ -152,7 +158,7 @@ struct MeteorScorer::Lexicon {
 
   std::vector<int> ids_of(const std::vector<std::string>& sentence) {
     std::vector<int> result;
-    for (const std::string& word : sentence) result.push_back(id(word));
+    for (const std::string& word : normalize ? meteor_normalize(sentence) : sentence) result.push_back(id(word));
     return result;
   }
 

@@ -24,8 +24,12 @@ struct MeteorOptions {
   std::vector<MeteorStage> stages{MeteorStage::exact};
   std::filesystem::path synonyms;       // WordNet's or METEOR's folder (synonyms.h); empty: the installed WordNet
   std::filesystem::path paraphrases;    // METEOR's table, gzip or plain (paraphrases.h)
+  bool normalize = false;               // as the program's -norm (meteor_normalize.h); pycocoevalcap runs it so
   std::vector<std::string> vocabulary;  // paraphrases of other words are not loaded; empty: all are (5 million)
 };
+
+// The words that METEOR aligns, with or without normalisation.
+std::vector<std::string> meteor_words(const MeteorOptions& options, const std::vector<std::string>& words);
 
 // True for the English words (and signs) that METEOR 1.5 weighs 1 - delta instead of delta. `word` in lower case.
 bool is_function_word(std::string_view word);

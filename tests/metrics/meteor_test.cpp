@@ -4,6 +4,7 @@
 
 #include "core/file.h"
 #include "metrics/meteor_align.h"
+#include "metrics/meteor_normalize.h"
 #include "metrics/paraphrases.h"
 #include "metrics/stemmer.h"
 #include "metrics/synonyms.h"
@@ -107,6 +108,15 @@ TEST(Meteor, WantsItsStagesInOrder) {
         test::throws_user_error([&] { parse_meteor_stages(wrong); }, ErrorKind::usage, {"--meteor", "exact,stem"}))
         << wrong;
   EXPECT_TRUE(test::throws_user_error([] { with("exact,paraphrase"); }, ErrorKind::usage, {"--paraphrases"}));
+}
+
+TEST(MeteorNormalisation, PartsHyphensPunctuationAndClitics) {
+  EXPECT_EQ(meteor_normalize({"lower-left", "road's", "end."}), (Words{"lower", "left", "road", "'s", "end", "."}));
+  EXPECT_EQ(meteor_normalize({"(a)", "3,4", "b,c"}), (Words{"(", "a", ")", "3,4", "b", ",", "c"}));
+  EXPECT_EQ(meteor_normalize({"end.", "then", "u.s.", "vs.", "3"}), (Words{"end.", "then", "us", "vs.", "3"}));
+  EXPECT_EQ(meteor_normalize({"so...", "\u201cx\u201d", "a--b"}), (Words{"so", "...", "\"", "x", "\"", "a", "b"}));
+  EXPECT_EQ(meteor_normalize({"a", "road"}), (Words{"a", "road"}));
+  EXPECT_TRUE(meteor_normalize({}).empty());
 }
 
 TEST(MeteorAlignment, PrefersMoreWordsThenFewerChunks) {

@@ -86,8 +86,10 @@ def compare(table, program, folder, name, references, captions, stages, synonyms
             arguments += ["--wordnet", folder_of_synonyms]
         if "paraphrase" in stage:
             arguments += ["--paraphrases", PARAPHRASES]
+        if "norm" in label:
+            arguments += ["--meteor-norm"]
         report, each = program_scores(program, folder, shown, captions, *arguments)
-        meteor = Meteor(stage)
+        meteor = Meteor(stage, *(["-norm"] if "norm" in label else []))
         corpus, sentence = meteor.corpus(references, captions)
         meteor.close()
         got = report["caption"]["all"]
@@ -171,7 +173,8 @@ def main():
     stages = [("exact", "", "exact"), ("exact stem", "", "exact, stem"), ("exact synonym", folder, "exact, synonym"),
               ("exact stem synonym", folder, "+ synonym (METEOR's files)"),
               ("exact stem synonym", options.wordnet, "+ synonym (WordNet's files)"),
-              ("exact stem synonym paraphrase", folder, "+ paraphrase")]
+              ("exact stem synonym paraphrase", folder, "+ paraphrase"),
+              ("exact stem synonym paraphrase", folder, "all, -norm (pycocoevalcap)")]
     table = Table()
     sets = [("left_out", *left_out), ("of_another", *of_another)] + [("odd", *odd) for odd in made_up().values()]
     for name, references, captions in sets:

@@ -137,7 +137,7 @@ def made_up_stages():
     lots = random.Random(11)
     words = ("the a some several house houses home homes dwelling villa road roads route street built build constructing "
              "appear appears emerged fell fallen falling plummeted trees tree woods parking lot car park area for cars on "
-             "both sides of beside are is has been replaced with turned into big bigger large new fresh 's -").split()
+             "both sides of beside are is has been replaced with turned into big bigger large new fresh 's - t-shaped lower-left road's houses. (a) 3,4 two..").split()
     phrases = [p for entry in PARAPHRASES for p in entry[1:]]
     piece = lambda: lots.choice(phrases) if lots.random() < 0.35 else lots.choice(words)
     sentence = lambda: " ".join(piece() for _ in range(lots.randint(1, 9)))
@@ -155,9 +155,10 @@ def main():
             texts[name] = file.read()
     result = dict(references=references, captions=captions, files=texts, meteor={},
                   paraphrases="".join(f"{p}\n{a}\n{b}\n" for p, a, b in PARAPHRASES), cider_plain=plain_cider(references, captions))
-    for stages in ("exact", "exact stem", "exact synonym", "exact stem synonym", "exact paraphrase",
+    for stages in ("normalised exact stem synonym paraphrase", "exact", "exact stem", "exact synonym", "exact stem synonym", "exact paraphrase",
                    "exact stem synonym paraphrase"):
-        meteor = Meteor(stages, "-d", folder, "-a", os.path.join(folder, "paraphrases.gz"))
+        norm = ["-norm"] if stages.startswith("normalised") else []
+        meteor = Meteor(stages.removeprefix("normalised "), "-d", folder, "-a", os.path.join(folder, "paraphrases.gz"), *norm)
         corpus, each = meteor.corpus(references, captions)
         meteor.close()
         result["meteor"][stages.replace(" ", ",")] = dict(corpus=corpus, each=each)
