@@ -3,6 +3,7 @@
 #include "cli/dataset.h"
 #include "cli/infer.h"
 #include "cli/model.h"
+#include "cli/report.h"
 #include "cli/score.h"
 #include "cli/synth.h"
 #include "cli/tokenizer.h"
@@ -16,6 +17,7 @@ std::span<const Command> commands() {
       {"infer", "answers on one pair of images: caption, action, region, picture", run_infer},
       {"dataset", "checks, builds and converts data sets in LEVIR-CC layout", run_dataset},
       {"model", "assembles, checks, quantises and tries models", run_model},
+      {"report", "makes a page about validations and training runs, exports their numbers", run_report},
       {"synth", "makes a data set of synthetic scene pairs", run_synth},
       {"tokenizer", "trains a vocabulary, shows how a text is cut into tokens", run_tokenizer},
       {"score", "scores a file of captions against references", run_score},

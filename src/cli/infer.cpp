@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "image/read.h"
 #include "image/write.h"
+#include "report/animation.h"
 #include "report/answer_json.h"
 #include "report/overlay.h"
 
@@ -20,10 +21,16 @@ constexpr const char* kStages[] = {"preprocess", "vision", "fusion", "language",
 constexpr std::size_t kChangesShown = 5, kCaptionsShown = 3;
 
 struct InferOptions {
-  std::string before, after, model, checkpoint, out;
+  std::string before, after, model, checkpoint, out, animation;
   AnswerOptions answer;
   bool json = false;
 };
+
+void want_extension(const char* flag, const std::string& file, const char* extension) {
+  if (!file.empty() && std::filesystem::path(file).extension() != extension)
+    throw UserError(ErrorKind::usage, flag,
+                    fmt::format("wanted a file name that ends in {}, found \"{}\".", extension, file), "");
+}
 
 bool parse_infer(const std::vector<std::string>& args, InferOptions& o) {
   CommandLine line("infer", "Says what changed between two images of one place, and where to look.");
@@ -41,12 +48,12 @@ bool parse_infer(const std::vector<std::string>& args, InferOptions& o) {
   line.option("top_p", o.answer.top_p, "draw among the most likely tokens that hold this share; 1: all");
   line.option("repetition_penalty", o.answer.repetition_penalty, "above 1: say again less often");
   line.option("out", o.out, "PNG file to draw the answer into");
+  line.option("animation", o.animation, "GIF file that shows how the action head's samples gather");
   line.flag("json", o.json, "print JSON");
   line.epilogue("Example:\n  changepilot infer --image-before A.png --image-after B.png --out overlay.png");
   if (!line.parse(args)) return false;
-  if (!o.out.empty() && std::filesystem::path(o.out).extension() != ".png")
-    throw UserError(ErrorKind::usage, "--out",
-                    fmt::format("wanted a file name that ends in .png, found \"{}\".", o.out), "");
+  want_extension("--out", o.out, ".png");
+  want_extension("--animation", o.animation, ".gif");
   return true;
 }
 
@@ -112,13 +119,16 @@ int run_infer(const std::vector<std::string>& args) {
                     fmt::format("is {} px, but {} is {} px.", size_text(after), o.before, size_text(before)),
                     "Both images must show the same ground at the same size; crop or resample one.");
   const Session session = Session::open(chosen_model_folder(o.model, o.checkpoint));
-  const Answer answer = session.answer(before, after, o.answer);
+  Trace trace;
+  const Answer answer = session.answer(before, after, o.answer, o.animation.empty() ? nullptr : &trace);
   if (!o.out.empty()) write_png(o.out, draw_overlay(before, after, answer));
+  if (!o.animation.empty()) write_file_durable(o.animation, encode_gif(denoising_frames(after, answer, trace)));
   if (o.json) {
     fmt::print("{}\n", dump_json(answer_json(answer), 2));
   } else {
     fmt::print("{}", answer_text(answer, before.width, before.height));
     if (!o.out.empty()) fmt::print("picture  {}\n", o.out);
+    if (!o.animation.empty()) fmt::print("film     {}\n", o.animation);
   }
   return 0;
 }

@@ -69,7 +69,7 @@ SamplerKind parse_sampler(const std::string& name) {
 }
 
 void sample(const Denoiser& denoiser, const std::vector<double>& alphas, const std::vector<int>& timesteps,
-            const SamplerOptions& options, Rng& rng, std::span<float> x) {
+            const SamplerOptions& options, Rng& rng, std::span<float> x, const StepObserver& observer) {
   if (!(options.eta >= 0 && options.eta <= 1))
     throw UserError(ErrorKind::usage, "eta", fmt::format("wanted 0 to 1, found {}", options.eta),
                     "0 is deterministic, 1 has the noise of ddpm.");
@@ -103,6 +103,7 @@ void sample(const Denoiser& denoiser, const std::vector<double>& alphas, const s
       x[j] = static_cast<float>(x_p);
     }
     a_before = a_c;
+    if (observer) observer(static_cast<int>(i) + 1, x);
   }
 }
 

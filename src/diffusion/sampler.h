@@ -25,10 +25,13 @@ struct SamplerOptions {
 // eps prediction: given x_t (N D) and the ORIGINAL timestep t, writes the predicted noise (N D).
 using Denoiser = std::function<void(std::span<const float> x, int t, std::span<float> eps)>;
 
+// Called after each step with the number of steps done (from 1) and x (N D) as it then stands.
+using StepObserver = std::function<void(int done, std::span<const float> x)>;
+
 // `x` (N D) holds the start noise and becomes the samples. `alphas` as accumulated_alphas();
 // `timesteps` strictly falling. Throws UserError(usage) unless 0 <= eta <= 1. x is float32 between steps.
 // ddpm (and ddim with eta > 0) draw z from `rng` row by row, step by step; the others ignore it.
 void sample(const Denoiser& denoiser, const std::vector<double>& alphas, const std::vector<int>& timesteps,
-            const SamplerOptions& options, Rng& rng, std::span<float> x);
+            const SamplerOptions& options, Rng& rng, std::span<float> x, const StepObserver& observer = {});
 
 }  // namespace cp

@@ -75,7 +75,7 @@ class Training {
     hooks.log = [&](const OrderedJson& line) {
       OrderedJson with_memory = line;
       with_memory["peak_memory"] = static_cast<std::int64_t>(peak());
-      run_.log(with_memory);
+      log(with_memory);
     };
     hooks.save = [&](const TrainState& state, const AdamW& opt, bool is_best) {
       run_.save(state, opt, recipe_.model(), is_best);
@@ -91,10 +91,15 @@ class Training {
     if (!found.empty()) {
       OrderedJson line = {{"step", state_.step}};
       line.update(found);
-      run_.log(line);
+      log(line);
       std::fprintf(stderr, "%s\n", line.dump().c_str());
     }
     return true;
+  }
+
+  void log(const OrderedJson& line) {
+    run_.log(line);
+    if (request_.logged) request_.logged(run_.path(), line);
   }
 
   // A signal, or the number of updates that this call was to make.

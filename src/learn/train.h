@@ -1,10 +1,13 @@
 #pragma once
 // In:  a configuration and what the user asked for.
 // Out: a trained run folder.
-// Not here: parsing flags (cli/), LibTorch (kept out of this header).
+// Not here: parsing flags (cli/), pages about a run (report/), LibTorch (kept out of this header).
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 
+#include "core/json.h"
 #include "learn/published_config.h"
 #include "learn/train_config.h"
 
@@ -14,6 +17,8 @@ struct TrainRequest {
   int phase = 0;                // 1: captions (text, map, caption); 2: action head; 0: both
   bool resume = false;          // continue the newest good checkpoint of config.out
   std::int64_t stop_after = 0;  // updates; then save and stop as a signal would (exit code 130). 0 = never
+  // Called after each line that has reached metrics.jsonl, with the run folder; may be empty. Must not throw.
+  std::function<void(const std::filesystem::path& run, const OrderedJson& line)> logged;
 };
 
 // Returns the exit code: 0 done, 130 or 143 stopped by a signal after saving. Progress and notes go to stderr, the path

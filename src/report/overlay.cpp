@@ -8,15 +8,12 @@
 #include "image/draw.h"
 #include "image/font.h"
 #include "image/resample.h"
+#include "report/marks.h"
 
 namespace cp {
 namespace {
 
-constexpr Color kPaper{255, 255, 255}, kInk{24, 33, 43}, kMuted{100, 114, 128};
-constexpr Color kWarm{255, 176, 32}, kHot{232, 24, 72};  // change map, from faint to certain
-constexpr Color kRegion{64, 224, 255}, kSample{255, 255, 255, 0.75}, kPoint{255, 236, 64}, kRim{0, 0, 0, 0.55};
-constexpr double kMapAlpha = 0.62;  // of a certain change
-constexpr double kMapFloor = 0.08;  // fainter probabilities are not drawn
+constexpr Color kInk{24, 33, 43}, kMuted{100, 114, 128};
 
 struct Words {
   const char *before, *after, *found, *map, *region, *samples, *point;
@@ -24,86 +21,11 @@ struct Words {
 constexpr Words kEnglish{"before", "after", "what changed", "change map", "region", "samples", "point"};
 constexpr Words kChinese{"之前", "之后", "变化", "变化图", "区域", "采样", "目标点"};
 
-struct Size {
-  int width, height;
-};
-
-// The longer side becomes `panel` px.
-Size panel_size(const Image& image, int panel) {
-  const double scale = static_cast<double>(panel) / std::max(image.width, image.height);
-  return {std::max(1, static_cast<int>(std::lround(image.width * scale))),
-          std::max(1, static_cast<int>(std::lround(image.height * scale)))};
-}
-
-Color mix(const Color& a, const Color& b, double t) {
-  const auto channel = [t](int from, int to) { return static_cast<std::uint8_t>(std::lround(from + (to - from) * t)); };
-  return {channel(a.r, b.r), channel(a.g, b.g), channel(a.b, b.b), 1.0};
-}
-
-// Less colour and light, so that what is drawn on top stands out.
-void mute(Image& image) {
-  for (std::size_t i = 0; i + 2 < image.pixels.size(); i += 3) {
-    std::uint8_t* p = &image.pixels[i];
-    const double grey = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
-    for (int c = 0; c < 3; ++c) p[c] = static_cast<std::uint8_t>(0.9 * (0.55 * p[c] + 0.45 * grey));
-  }
-}
-
-// Map logits (side side), row-major, as a translucent layer: smooth, from warm to hot.
-void draw_map(Image& panel, const std::vector<float>& map) {
-  const int side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(map.size()))));
-  CP_CHECK(side > 0 && static_cast<std::size_t>(side) * static_cast<std::size_t>(side) == map.size(),
-           "map is not square");
-  Image grey(side, side, 1);
-  for (std::size_t i = 0; i < map.size(); ++i)
-    grey.pixels[i] = static_cast<std::uint8_t>(std::lround(255 / (1 + std::exp(-static_cast<double>(map[i])))));
-  const Image smooth = resize(grey, panel.width, panel.height, Filter::bicubic);
-  for (int y = 0; y < panel.height; ++y) {
-    for (int x = 0; x < panel.width; ++x) {
-      const double q = *smooth.at(x, y) / 255.0;
-      if (q > kMapFloor) blend_pixel(panel, x, y, mix(kWarm, kHot, q), kMapAlpha * std::sqrt(q));
-    }
-  }
-}
-
-// An outline along cell borders, its corners cut by up to half a cell.
-std::vector<Point> rounded(const std::vector<Point>& corners, double cut) {
-  std::vector<Point> points;
-  const auto toward = [cut](const Point& from, const Point& to) {
-    const double length = std::hypot(to.x - from.x, to.y - from.y);
-    const double t = length > 0 ? std::min(0.5, cut / length) : 0;
-    return Point{from.x + (to.x - from.x) * t, from.y + (to.y - from.y) * t};
-  };
-  for (std::size_t i = 0; i < corners.size(); ++i) {
-    const Point& corner = corners[i];
-    const Point a = toward(corner, corners[(i + corners.size() - 1) % corners.size()]);
-    const Point b = toward(corner, corners[(i + 1) % corners.size()]);
-    points.push_back(a);
-    points.push_back({(a.x + b.x + 2 * corner.x) / 4, (a.y + b.y + 2 * corner.y) / 4});
-    points.push_back(b);
-  }
-  return points;
-}
-
-void draw_outline(Image& panel, const std::vector<Point>& polygon, double cut) {
-  std::vector<Point> corners;
-  for (const Point& p : polygon) corners.push_back({p.x * panel.width, p.y * panel.height});
-  const std::vector<Point> points = rounded(corners, cut);
-  for (const auto& [color, thickness] : {std::pair(kRim, 4.0), std::pair(kRegion, 2.0)})
-    for (std::size_t i = 0; i < points.size(); ++i)
-      draw_line(panel, points[i], points[(i + 1) % points.size()], color, thickness);
-}
-
-void draw_sample(Image& panel, const Point& at) {
-  fill_circle(panel, at, 2.6, kRim);
-  fill_circle(panel, at, 1.7, kSample);
-}
-
 // The third panel.
 Image draw_found(Image panel, const Answer& answer) {
   mute(panel);
   if (!answer.changed) return panel;
-  draw_map(panel, answer.map);
+  draw_change_map(panel, answer.map);
   const double cell = panel.width / std::sqrt(static_cast<double>(answer.map.size()));
   for (const std::vector<Point>& polygon : answer.region.polygons) draw_outline(panel, polygon, cell / 2);
   for (std::size_t i = 0; i + 2 < answer.samples.size(); i += 3)
@@ -141,10 +63,7 @@ void draw_legend(Image& page, int right, int middle, int px, const Words& words)
   entry(words.samples, [&](Point at) {
     for (const Point& d : {Point{-6, 2}, Point{0, -3}, Point{5, 3}}) draw_sample(page, {at.x + d.x, at.y + d.y});
   });
-  entry(words.region, [&](Point at) {
-    draw_line(page, {at.x - 8, at.y}, {at.x + 8, at.y}, kRim, 4);
-    draw_line(page, {at.x - 8, at.y}, {at.x + 8, at.y}, kRegion, 2);
-  });
+  entry(words.region, [&](Point at) { draw_region_line(page, {at.x - 8, at.y}, {at.x + 8, at.y}); });
   entry(words.map, [&](Point at) {
     for (int i = 0; i < 18; ++i)
       fill_rect(page, static_cast<int>(at.x) - 9 + i, middle - 5, static_cast<int>(at.x) - 8 + i, middle + 5,
@@ -159,7 +78,7 @@ Image draw_overlay(const Image& before, const Image& after, const Answer& answer
   CP_CHECK(options.panel >= 64 && options.panel <= 2048, "draw_overlay: panel");
   const bool chinese = answer.language == "zh";
   const Words& words = chinese ? kChinese : kEnglish;
-  const Size size = panel_size(before, options.panel);
+  const PanelSize size = panel_size(before, options.panel);
   const int margin = options.panel / 20, gap = options.panel / 33;
   const int label_px = std::max(11, options.panel / 25), caption_px = std::max(14, options.panel * 6 / 100);
   const int text_px = std::max(11, options.panel * 4 / 100);

@@ -119,12 +119,12 @@ void ActionHead::denoise(std::span<const float> x, int t, std::span<const float>
 }
 
 std::vector<float> ActionHead::samples(std::span<const float> condition, const Sampling& how, std::vector<float> noise,
-                                       std::uint64_t seed) const {
+                                       std::uint64_t seed, const StepObserver& observer) const {
   Rng rng(seed, Stream::diffusion_noise);
   const Denoiser denoiser = [&](std::span<const float> x, int t, std::span<float> eps) {
     denoise(x, t, condition, eps);
   };
-  sample(denoiser, how.alphas, how.timesteps, how.options, rng, noise);
+  sample(denoiser, how.alphas, how.timesteps, how.options, rng, noise, observer);
   return noise;
 }
 

@@ -41,8 +41,9 @@ class ActionHead {
   // x (N 3) at timestep t -> predicted noise (N 3).
   void denoise(std::span<const float> x, int t, std::span<const float> condition, std::span<float> eps) const;
   // noise (N 3) -> samples (N 3), (u, v, a) each in [-1, 1]. `seed` feeds samplers that draw noise on their way.
+  // `observer` sees the samples after each step.
   std::vector<float> samples(std::span<const float> condition, const Sampling& how, std::vector<float> noise,
-                             std::uint64_t seed) const;
+                             std::uint64_t seed, const StepObserver& observer = {}) const;
 
  private:
   bool attends_ = false;  // visual_attention

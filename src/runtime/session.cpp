@@ -177,11 +177,14 @@ void Session::look(Trace& trace, Answer& answer) const {
 }
 
 // The point; without a change flag also whether there is a change, by the samples' a.
-void Session::act(const std::vector<float>& hidden, const AnswerOptions& options, Trace& trace, Answer& answer) const {
+void Session::act(const std::vector<float>& hidden, const AnswerOptions& options, bool keep_steps, Trace& trace,
+                  Answer& answer) const {
   const int count = options.num_samples > 0 ? options.num_samples : manifest_.head.samples;
   trace.condition = head_.condition(hidden, trace.prompt.visual_begin);
   trace.noise = start_noise(options.seed, count);
-  answer.samples = head_.samples(trace.condition, sampling_, trace.noise, options.seed);
+  StepObserver keep;
+  if (keep_steps) keep = [&](int, std::span<const float> x) { trace.steps.emplace_back(x.begin(), x.end()); };
+  answer.samples = head_.samples(trace.condition, sampling_, trace.noise, options.seed, keep);
   check_finite(answer.samples, manifest_.head.file, "the action head's samples are not finite numbers");
   if (!has_flag()) {
     int zooms = 0;
@@ -233,7 +236,7 @@ Answer Session::answer(const Image& before, const Image& after, const AnswerOpti
   answer.caption = answer.captions.front().text;
   answer.times_ms["language"] = clock.lap();
 
-  act(trace.hidden, options, trace, answer);
+  act(trace.hidden, options, trace_out != nullptr, trace, answer);
   answer.times_ms["head"] = clock.lap();
   answer.times_ms["total"] = whole.lap();
   if (trace_out) *trace_out = std::move(trace);

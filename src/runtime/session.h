@@ -74,11 +74,12 @@ struct Trace {
   VisionFeatures before, after;
   std::vector<float> embeddings;  // (N D) visual
   Prompt prompt;
-  std::vector<float> hidden;     // (T D) last hidden states of the prompt
-  std::vector<float> logits;     // (V) at the prompt's last position
-  std::vector<float> condition;  // (256)
-  std::vector<float> noise;      // (N 3) start noise
-  Point point;                   // (u, v) of the densest sample, before the snap
+  std::vector<float> hidden;              // (T D) last hidden states of the prompt
+  std::vector<float> logits;              // (V) at the prompt's last position
+  std::vector<float> condition;           // (256)
+  std::vector<float> noise;               // (N 3) start noise
+  std::vector<std::vector<float>> steps;  // (N 3) the samples after each denoising step; the last are the answer's
+  Point point;                            // (u, v) of the densest sample, before the snap
 };
 
 class Session {
@@ -110,7 +111,8 @@ class Session {
   bool has_flag() const;  // a change flag and map; else the action head decides
   bool is_chat() const;   // the prompt is a chat turn; else the plain template
   void look(Trace& trace, Answer& answer) const;
-  void act(const std::vector<float>& hidden, const AnswerOptions& options, Trace& trace, Answer& answer) const;
+  void act(const std::vector<float>& hidden, const AnswerOptions& options, bool keep_steps, Trace& trace,
+           Answer& answer) const;
 
   ModelManifest manifest_;
   VisionEncoder vision_;

@@ -91,6 +91,19 @@ TEST_F(Program, UnderscoresMeanDashesAndThePictureIsWritten) {
   EXPECT_GT(read_rgb(out).width, 3 * 400);
 }
 
+TEST_F(Program, AnimationIsAGif) {
+  const fs::path film = folder / "film.gif";
+  const Said said = type(pair("a.png", "b.png") + "--num-samples 8 --animation " + film.string());
+  ASSERT_EQ(said.code, 0) << said.err;
+  EXPECT_THAT(said.out, HasSubstr("film     " + film.string()));
+  const std::string bytes = read_file(film, 1 << 24, ErrorKind::data);
+  EXPECT_EQ(bytes.substr(0, 6), "GIF89a");
+  EXPECT_EQ(bytes.back(), ';');
+  int frames = 0;
+  for (std::size_t at = 0; (at = bytes.find(std::string("\x21\xf9\x04", 3), at)) != bytes.npos; ++at) ++frames;
+  EXPECT_GE(frames, 3) << "noise, steps, answer";
+}
+
 TEST_F(Program, IdenticalImagesMeanHover) {
   const Said said = type(pair("a.png", "a.png"));
   EXPECT_EQ(said.code, 0) << said.err;
@@ -121,6 +134,7 @@ TEST_F(Program, MistakesAreOneLineWithTheRightExitCode) {
       {ab + "--num-samples 100000", 2, {"num-samples", "100000"}},
       {ab + "extra", 2, {"unexpected argument \"extra\""}},
       {ab + "--out x.jpg", 2, {"--out", ".png"}},
+      {ab + "--animation x.png", 2, {"--animation", ".gif"}},
       {ab + "--model m --checkpoint c", 2, {"--model and --checkpoint"}},
       {pair("missing.png", "b.png"), 3, {(folder / "missing.png").string(), "No such file"}},
       {pair("a.png", "text.png"), 3, {"text.png"}},

@@ -74,6 +74,29 @@ long wrong(Fault fault) {
 
 TEST(Samplers, EqualTheLibrarysSchedulers) { EXPECT_EQ(golden_agreement(Fault::none).size(), 24u); }
 
+TEST(Samplers, AnObserverSeesEachStepAndChangesNothing) {
+  const auto alphas = accumulated_alphas(ScheduleKind::linear);
+  const std::vector<int> timesteps = {900, 500, 200, 20};
+  std::vector<float> plain, watched;
+  std::vector<int> seen;
+  std::vector<float> last;
+  for (std::vector<float>* x : {&plain, &watched}) {
+    Rng rng(3, Stream::test);
+    *x = start_noise(rng, 5);
+    StepObserver observer;
+    if (x == &watched)
+      observer = [&](int done, std::span<const float> now) {
+        seen.push_back(done);
+        EXPECT_NE(std::vector<float>(now.begin(), now.end()), last);
+        last.assign(now.begin(), now.end());
+      };
+    sample(toy_denoiser(alphas), alphas, timesteps, {}, rng, *x, observer);
+  }
+  EXPECT_EQ(seen, (std::vector<int>{1, 2, 3, 4}));
+  EXPECT_EQ(watched, plain);
+  EXPECT_EQ(last, plain) << "the last step's samples are the answer";
+}
+
 TEST(Samplers, WithPlantedFaultsDifferFromTheLibrary) {
   EXPECT_EQ(wrong(Fault::compact_index), 24);
   EXPECT_EQ(wrong(Fault::other_variance), 8) << "every ddpm run, no other";

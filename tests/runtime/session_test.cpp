@@ -65,6 +65,17 @@ TEST(Session, SeedSamplesAndBeamsCount) {
   EXPECT_EQ(trace.noise, start_noise(9, 7));
 }
 
+TEST(Session, ATraceHoldsTheSamplesAfterEachDenoisingStep) {
+  const auto [before, after] = test::random_pair(0);
+  Trace trace;
+  const Answer answer = session().answer(before, after, {}, &trace);
+  EXPECT_EQ(trace.steps.size(), static_cast<std::size_t>(session().manifest().head.steps));
+  ASSERT_FALSE(trace.steps.empty());
+  EXPECT_EQ(trace.steps.back(), answer.samples);
+  EXPECT_NE(trace.steps.front(), answer.samples);
+  EXPECT_EQ(session().answer(before, after).samples, answer.samples) << "watching changes nothing";
+}
+
 TEST(Session, TimesEveryStage) {
   const auto [before, after] = test::random_pair(1);
   const Answer answer = session().answer(before, after);

@@ -8,6 +8,7 @@
 #include "core/options.h"
 #include "learn/allocator.h"
 #include "learn/train.h"
+#include "report/live.h"
 
 namespace cp {
 namespace {
@@ -68,6 +69,10 @@ int run_train(const std::vector<std::string>& args, const std::string& stages) {
   if (request.phase != 1) apply(config.head);
   if (json && !dry_run) throw UserError(ErrorKind::usage, "--json", "goes with --dry-run.", "");
   if (dry_run) return plan_memory(config, json);
+  LiveReport live;  // report.html and the event file of the run folder
+  request.logged = [&live](const std::filesystem::path& run, const OrderedJson& json_line) {
+    live.logged(run, json_line);
+  };
   return run_training(config, request);
 }
 
