@@ -25,7 +25,9 @@ Answer planted_answer(const char* language = "en") {
 }
 
 const Image kGrey(200, 100, 3, 128);
-bool is_bright(const Image& image, double x, double y) { return image.at(static_cast<int>(x), static_cast<int>(y))[0] > 170; }
+bool is_bright(const Image& image, double x, double y) {
+  return image.at(static_cast<int>(x), static_cast<int>(y))[0] > 170;
+}
 
 TEST(Animation, OneFrameForNoiseEachStepAndTheAnswer) {
   const auto frames = denoising_frames(kGrey, planted_answer(), planted_trace(), {.panel = 200});
@@ -47,7 +49,8 @@ TEST(Animation, OneFrameForNoiseEachStepAndTheAnswer) {
 TEST(Animation, HoverShowsNoPointAndChineseIsDrawn) {
   Answer hover = planted_answer();
   hover.changed = false;
-  EXPECT_GT(denoising_frames(kGrey, hover, planted_trace(), {.panel = 200})[3].image.at(50, 50)[2], 170) << "only white samples";
+  EXPECT_GT(denoising_frames(kGrey, hover, planted_trace(), {.panel = 200})[3].image.at(50, 50)[2], 170)
+      << "only white samples";
   EXPECT_NE(denoising_frames(kGrey, planted_answer("zh"), planted_trace())[0].image,
             denoising_frames(kGrey, planted_answer(), planted_trace())[0].image);
 }
