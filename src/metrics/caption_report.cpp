@@ -90,7 +90,7 @@ CaptionReport report_captions(const std::vector<std::vector<std::string>>& refer
                               const std::vector<std::string>& captions, const std::vector<int>& flags,
                               const CaptionSplitter& splitter, const CaptionReportOptions& options) {
   CP_CHECK(flags.empty() || flags.size() == captions.size(), "one flag a caption");
-  require_exact_unless_text(splitter.protocol(), options.meteor);
+  require_exact_for_char(splitter.protocol(), options.meteor);
   const Words words(references, captions, splitter, options);
   MeteorOptions how = options.meteor;
   how.vocabulary.assign(words.vocabulary.begin(), words.vocabulary.end());

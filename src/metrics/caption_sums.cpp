@@ -94,8 +94,8 @@ CaptionSums sum_captions(const std::vector<std::vector<CaptionWords>>& reference
   return sums;
 }
 
-void require_exact_unless_text(CaptionProtocol protocol, const MeteorOptions& meteor) {
-  if (protocol == CaptionProtocol::text || (meteor.stages.size() == 1 && !meteor.normalize)) return;
+void require_exact_for_char(CaptionProtocol protocol, const MeteorOptions& meteor) {
+  if (protocol != CaptionProtocol::char_ || (meteor.stages.size() == 1 && !meteor.normalize)) return;
   throw UserError(
       ErrorKind::usage, "--meteor",
       fmt::format("the protocol \"{}\" has exact matches only, found \"{}\"{}.", caption_protocol_name(protocol),
@@ -107,7 +107,7 @@ CaptionSums sum_captions(const std::vector<std::vector<std::string>>& references
                          const std::vector<std::string>& captions, const CaptionSplitter& splitter,
                          MeteorOptions meteor) {
   check_sizes(references.size(), captions.size());
-  require_exact_unless_text(splitter.protocol(), meteor);
+  require_exact_for_char(splitter.protocol(), meteor);
   std::vector<std::vector<CaptionWords>> reference_words(references.size());
   std::vector<CaptionWords> caption_words;
   std::unordered_set<std::string> vocabulary;

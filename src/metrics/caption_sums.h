@@ -34,11 +34,10 @@ using CaptionWords = std::vector<std::string>;
 CaptionSums sum_captions(const std::vector<std::vector<CaptionWords>>& references,
                          const std::vector<CaptionWords>& captions, MeteorScorer& meteor);
 
-// Throws UserError(usage) when another protocol than `text` is to be scored with more than exact matches
-// or normalised.
-void require_exact_unless_text(CaptionProtocol protocol, const MeteorOptions& meteor);
+// Throws UserError(usage) when `char_` is to be scored with more than METEOR's exact matches, or normalised.
+void require_exact_for_char(CaptionProtocol protocol, const MeteorOptions& meteor);
 
-// Splits first. For `ids` and `char_` METEOR must be exact only (UserError(usage)). The vocabulary of `meteor` is set
+// Splits first. For `char_` METEOR must be exact only (UserError(usage)). The vocabulary of `meteor` is set
 // to the words that occur.
 CaptionSums sum_captions(const std::vector<std::vector<std::string>>& references,
                          const std::vector<std::string>& captions, const CaptionSplitter& splitter,

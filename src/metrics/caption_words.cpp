@@ -1,9 +1,7 @@
 #include "metrics/caption_words.h"
 
+#include <algorithm>
 #include <map>
-#include <set>
-
-#include <fmt/format.h>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -66,17 +64,13 @@ std::vector<std::string> split_characters(const std::string& sentence) {
   return words;
 }
 
-std::vector<std::string> words_of_json(const Json& json, const std::string& where) {
-  const auto is_word_table = [&] {
-    return json.is_object() && std::all_of(json.begin(), json.end(), [](const Json& v) { return v.is_number(); });
-  };
-  std::vector<std::string> words;
-  if (is_word_table()) {
-    for (const auto& [word, number] : json.items()) words.push_back(word);
-    return words;
-  }
-  if (json.is_array() && std::all_of(json.begin(), json.end(), [](const Json& v) { return v.is_string(); }))
-    return json.get<std::vector<std::string>>();
+CaptionVocabulary from_json(const Json& json, const std::string& where) {
+  const auto all = [&](auto is_right) { return std::all_of(json.begin(), json.end(), is_right); };
+  const auto is_number = [](const Json& v) { return v.is_number_integer() && v >= 0 && v < 1000000000; };
+  if (json.is_object() && !json.empty() && all(is_number))
+    return CaptionVocabulary::numbered(json.get<std::unordered_map<std::string, int>>());
+  if (json.is_array() && !json.empty() && all([](const Json& v) { return v.is_string(); }))
+    return CaptionVocabulary(json.get<std::vector<std::string>>());
   throw UserError(ErrorKind::data, where, "wanted LEVIR-CC captions, a list of words or {word: number}.",
                   "See docs/metrics.md for the kinds of vocabulary files.");
 }
@@ -96,6 +90,14 @@ CaptionVocabulary::CaptionVocabulary(const std::vector<std::string>& words) {
   for (const std::string& word : words) numbers_.try_emplace(word, kFirst + static_cast<int>(numbers_.size()));
 }
 
+CaptionVocabulary CaptionVocabulary::numbered(std::unordered_map<std::string, int> numbers) {
+  CaptionVocabulary vocabulary;
+  for (const char* unknown : {"<unk>", "<UNK>", "UNK"})
+    if (const auto found = numbers.find(unknown); found != numbers.end()) vocabulary.unknown_ = found->second;
+  vocabulary.numbers_ = std::move(numbers);
+  return vocabulary;
+}
+
 CaptionVocabulary CaptionVocabulary::count(const std::vector<std::string>& sentences, int seen_more_than) {
   std::map<std::string, int> seen;
   for (const std::string& sentence : sentences)
@@ -108,28 +110,21 @@ CaptionVocabulary CaptionVocabulary::count(const std::vector<std::string>& sente
 
 int CaptionVocabulary::number(const std::string& word) const {
   const auto found = numbers_.find(word);
-  return found == numbers_.end() ? kUnknown : found->second;
+  return found == numbers_.end() ? unknown_ : found->second;
 }
 
 CaptionVocabulary read_caption_vocabulary(const std::filesystem::path& file) {
   const std::string text = read_file(file, kMaxFile, ErrorKind::data);
   const std::string where = file.string();
   const std::size_t start = text.find_first_not_of(" \t\r\n");
-  std::vector<std::string> words;
-  if (start != text.npos && (text[start] == '{' || text[start] == '[')) {
-    const Json json = parse_json(text, where, ErrorKind::data);
-    if (json.is_object() && json.contains("images")) {
-      std::vector<std::string> sentences;
-      for (const PairRecord& pair : parse_levir(text, where, {}).pairs)
-        sentences.insert(sentences.end(), pair.captions.begin(), pair.captions.end());
-      return CaptionVocabulary::count(sentences);
-    }
-    words = words_of_json(json, where);
-  } else {
-    words = split_text(text);
-  }
-  if (words.empty()) throw UserError(ErrorKind::data, where, "holds no word.", "");
-  return CaptionVocabulary(words);
+  if (start == text.npos) throw UserError(ErrorKind::data, where, "holds no word.", "");
+  if (text[start] != '{' && text[start] != '[') return CaptionVocabulary(split_text(text));
+  const Json json = parse_json(text, where, ErrorKind::data);
+  if (!json.is_object() || !json.contains("images")) return from_json(json, where);
+  std::vector<std::string> sentences;
+  for (const PairRecord& pair : parse_levir(text, where, {}).pairs)
+    sentences.insert(sentences.end(), pair.captions.begin(), pair.captions.end());
+  return CaptionVocabulary::count(sentences);
 }
 
 CaptionSplitter::CaptionSplitter(CaptionProtocol protocol, CaptionVocabulary vocabulary)

@@ -21,13 +21,16 @@ enum class CaptionProtocol { text, ids, char_ };
 CaptionProtocol parse_caption_protocol(const std::string& name);
 std::string caption_protocol_name(CaptionProtocol protocol);
 
-// Words and their numbers; numbers 0 to 3 stand for nothing, unknown, start and end.
+// Words and their numbers. Where a file does not say otherwise numbers 0 to 3 stand for nothing, unknown, start and
+// end. Which number a word has matters to METEOR's paraphrase stage alone: its table takes some numbers for others.
 class CaptionVocabulary {
  public:
   static constexpr int kUnknown = 1, kFirst = 4;
 
   CaptionVocabulary() = default;
   explicit CaptionVocabulary(const std::vector<std::string>& words);
+  // With the numbers given; "<unk>", "<UNK>" or "UNK" is the number of every other word.
+  static CaptionVocabulary numbered(std::unordered_map<std::string, int> numbers);
   // Words (text protocol) seen more than `seen_more_than` times in all the sentences together.
   static CaptionVocabulary count(const std::vector<std::string>& sentences, int seen_more_than = 5);
 
@@ -36,10 +39,11 @@ class CaptionVocabulary {
 
  private:
   std::unordered_map<std::string, int> numbers_;
+  int unknown_ = kUnknown;
 };
 
 // A caption file in LEVIR-CC layout (words are counted over all of its splits), a JSON list of words, a JSON object
-// {word: number} (its words; <unk> and the like do no harm), or text with one word a line. Throws UserError(data).
+// {word: number} (those numbers are used), or text with one word a line. Throws UserError(data).
 CaptionVocabulary read_caption_vocabulary(const std::filesystem::path& file);
 
 class CaptionSplitter {

@@ -82,6 +82,9 @@ TEST(CaptionProtocols, ReadVocabulariesOfThreeKinds) {
   EXPECT_EQ(size("road\nhouse\nlake\n"), 3u);
   EXPECT_EQ(size(R"(["road", "house"])"), 2u);
   EXPECT_EQ(size(R"({"<unk>": 1, "road": 4})"), 2u);
+  write_file_durable(folder / "numbers", R"({"<UNK>": 7, "road": 44})");
+  const CaptionSplitter numbers(CaptionProtocol::ids, read_caption_vocabulary(folder / "numbers"));
+  EXPECT_EQ(numbers.words("road lake"), (CaptionWords{"44", "7"}));
   std::string record = R"({"filename": "x.png", "changeflag": 1, "sentences": [)";
   for (int i = 0; i < 6; ++i) record += R"({"raw": " a road ."},)";
   EXPECT_EQ(size(R"({"images": [)" + record + R"({"raw": "a lake"}]}]})"), 2u);
@@ -89,7 +92,7 @@ TEST(CaptionProtocols, ReadVocabulariesOfThreeKinds) {
   EXPECT_TRUE(test::throws_user_error([&] { size(" \n"); }, ErrorKind::data, {"no word"}));
 }
 
-TEST(CaptionProtocols, RefuseStemsOfNumbers) {
+TEST(CaptionProtocols, RefuseStemsOfCharacters) {
   MeteorOptions stems;
   stems.stages = parse_meteor_stages("exact,stem");
   EXPECT_TRUE(test::throws_user_error(
