@@ -98,8 +98,10 @@ Text mark_dots(const Text& text) {
     for (std::size_t i = 0; i < result.size();) {
       const View rest = View(result).substr(i);
       const bool last = rest.starts_with(kDotsDot) && rest.size() > kDotsDot.size() && rest[kDotsDot.size()] != U'.';
-      if (last) ((next += kDotDots) += U' ') += rest[kDotsDot.size()];
-      else next += result[i];
+      if (last)
+        ((next += kDotDots) += U' ') += rest[kDotsDot.size()];
+      else
+        next += result[i];
       i += last ? kDotsDot.size() + 1 : 1;
     }
     result = replace_all(next, kDotsDot, kDotDots);

@@ -25,11 +25,12 @@ struct Report : ::testing::Test {
     ::setenv("CHANGEPILOT_MODEL", model.c_str(), 1);
     ASSERT_EQ(type("synth --out " + (folder / "data").string() + " --pairs 20 --seed 3").code, 0);
     for (const char* name : {"first", "second"}) {
-      const Said said = type("validate --data " + (folder / "data").string() + " --split train --out " + (folder / name).string() +
-                             " --seed " + (name[0] == 'f' ? "0" : "1"));
+      const Said said = type("validate --data " + (folder / "data").string() + " --split train --out " +
+                             (folder / name).string() + " --seed " + (name[0] == 'f' ? "0" : "1"));
       ASSERT_EQ(said.code, 0) << said.err;
     }
-    write_file_durable(folder / "run" / "metrics.jsonl", "{\"step\":1,\"stage\":\"map\",\"loss\":2.5}\n{\"step\":2,\"stage\":\"map\",\"loss\":1.5}\n");
+    write_file_durable(folder / "run" / "metrics.jsonl",
+                       "{\"step\":1,\"stage\":\"map\",\"loss\":2.5}\n{\"step\":2,\"stage\":\"map\",\"loss\":1.5}\n");
     write_file_durable(folder / "run" / "config.yaml", "seed: 0\n");
   }
   static void TearDownTestSuite() { ::unsetenv("CHANGEPILOT_MODEL"); }
@@ -39,12 +40,13 @@ struct Report : ::testing::Test {
 };
 
 TEST_F(Report, OnePageWithPicturesAndSliders) {
-  const Said said = type("report " + path("first") + path("second") + path("run") + "--compare --data " + path("data") + "--out " +
-                         path("all.html") + "--csv " + path("all.csv") + "--tensorboard " + path("events"));
+  const Said said = type("report " + path("first") + path("second") + path("run") + "--compare --data " + path("data") +
+                         "--out " + path("all.html") + "--csv " + path("all.csv") + "--tensorboard " + path("events"));
   ASSERT_EQ(said.code, 0) << said.err;
   EXPECT_THAT(said.out, HasSubstr("report   " + (folder / "all.html").string()));
   const std::string html = text(folder / "all.html");
-  for (const char* part : {"data:image/jpeg;base64,", "data-steps=\"", "pair by pair", "svg class=\"flow\"", "training loss"})
+  for (const char* part :
+       {"data:image/jpeg;base64,", "data-steps=\"", "pair by pair", "svg class=\"flow\"", "training loss"})
     EXPECT_THAT(html, HasSubstr(part));
   EXPECT_LT(html.size(), std::size_t{6} << 20) << "small enough to mail";
   EXPECT_THAT(text(folder / "all.csv"), HasSubstr("first,validation,,flag.accuracy,"));
@@ -52,8 +54,17 @@ TEST_F(Report, OnePageWithPicturesAndSliders) {
   EXPECT_GT(text(folder / "events/run/events.out.tfevents.0.changepilot").size(), 60u);
 }
 
+TEST_F(Report, ValidateWritesThePageToo) {
+  const std::string html = text(folder / "second" / "report.html");
+  for (const char* part : {"data:image/jpeg;base64,", "svg class=\"flow\"", "<dt>second</dt>"})
+    EXPECT_THAT(html, HasSubstr(part));
+  EXPECT_THAT(html, Not(HasSubstr("data-steps=\"")));
+  EXPECT_THAT(html, Not(HasSubstr("tmp-"))) << "the working folder's name";
+}
+
 TEST_F(Report, TheSameFilesGiveTheSamePage) {
-  for (const char* out : {"a.html", "b.html"}) ASSERT_EQ(type("report " + path("first") + "--out " + path(out)).code, 0);
+  for (const char* out : {"a.html", "b.html"})
+    ASSERT_EQ(type("report " + path("first") + "--out " + path(out)).code, 0);
   EXPECT_EQ(text(folder / "a.html"), text(folder / "b.html"));
 }
 

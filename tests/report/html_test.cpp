@@ -30,7 +30,8 @@ TEST(Html, AnyBytesAreHarmless) {
     std::string left = escape_html(text);
     EXPECT_EQ(left.find_first_of("<>\"'"), left.npos) << text;
     for (const char* entity : {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"})
-      for (std::size_t at; (at = left.find(entity)) != left.npos; ++seen) left.replace(at, std::string(entity).size(), "");
+      for (std::size_t at; (at = left.find(entity)) != left.npos; ++seen)
+        left.replace(at, std::string(entity).size(), "");
     EXPECT_EQ(left.find('&'), left.npos) << text;
   }
   EXPECT_GT(seen, 1000);
@@ -38,8 +39,9 @@ TEST(Html, AnyBytesAreHarmless) {
 
 TEST(Html, Base64IsThatOfTheStandard) {
   // RFC 4648, section 10
-  for (const auto& [bytes, text] : {std::pair("", ""), std::pair("f", "Zg=="), std::pair("fo", "Zm8="), std::pair("foo", "Zm9v"),
-                                    std::pair("foob", "Zm9vYg=="), std::pair("fooba", "Zm9vYmE="), std::pair("foobar", "Zm9vYmFy")})
+  for (const auto& [bytes, text] :
+       {std::pair("", ""), std::pair("f", "Zg=="), std::pair("fo", "Zm8="), std::pair("foo", "Zm9v"),
+        std::pair("foob", "Zm9vYg=="), std::pair("fooba", "Zm9vYmE="), std::pair("foobar", "Zm9vYmFy")})
     EXPECT_EQ(base64(bytes), text);
   EXPECT_EQ(base64("\xfb\xff\xfe"), "+//+");
   EXPECT_EQ(data_uri("image/png", "foo"), "data:image/png;base64,Zm9v");

@@ -34,7 +34,8 @@ std::string fault_of(const std::string& html) {
     at = end;
     const std::string name = tag.substr(0, tag.find_first_of(" \n/", tag.starts_with('/') ? 1 : 0));
     if (const std::size_t id = tag.find(" id=\""); id != tag.npos)
-      if (!ids.insert(tag.substr(id + 5, tag.find('"', id + 5) - id - 5)).second) return "an id twice: " + tag.substr(0, 80);
+      if (!ids.insert(tag.substr(id + 5, tag.find('"', id + 5) - id - 5)).second)
+        return "an id twice: " + tag.substr(0, 80);
     if (tag.starts_with('/')) {
       if (open.empty() || "/" + open.back() != tag) return "unbalanced: " + html.substr(at > 300 ? at - 300 : 0, 400);
       open.pop_back();
@@ -76,11 +77,11 @@ ReportInput hostile_input(bool chinese) {
   v.metrics = full_metrics();
   v.metrics["run"]["model"] = v.metrics["run"]["data"] = v.metrics["run"]["split"] = kHostile;
   v.metrics["contradictory"]["rule"] = v.metrics["blind"]["sentences"]["constant"] = kHostile;
-  PairResult pair;
+  ReportedPair pair;
   pair.name = pair.caption = kHostile;
   pair.references = {kHostile, "新建"};
   pair.changeflag = pair.a = 1;
-  pair.hits = PairResult::Hits{true, true, true, true};
+  pair.hits = ReportedPair::Hits{true, true, true, true};
   pair.point = pair.target = Point{.25, .75};
   pair.error_px = 3;
   pair.scores = {{"cider", 1.0}};
@@ -98,8 +99,9 @@ ReportInput hostile_input(bool chinese) {
   input.cases[0].truth = {{{.2, .6}, {.4, .6}, {.4, .9}}};
   input.cases[0].steps = {{{0, 1}, {1, 0}}, {{.2, .7}, {.3, .8}}};
   input.comparisons = {compare(v, w, {50, 0})};
-  input.runs = {parse_training(kHostile, fmt::format("{}\n{}\nbroken", Json{{"step", 1}, {"stage", kHostile}, {"loss", 3}}.dump(),
-                                                     Json{{"step", 2}, {"stage", kHostile}, {"loss", 2}}.dump()),
+  input.runs = {parse_training(kHostile,
+                               fmt::format("{}\n{}\nbroken", Json{{"step", 1}, {"stage", kHostile}, {"loss", 3}}.dump(),
+                                           Json{{"step", 2}, {"stage", kHostile}, {"loss", 2}}.dump()),
                                kHostile)};
   return input;
 }
@@ -138,8 +140,9 @@ TEST(ReportPage, AbsentNumbersAreSaidNotInvented) {
   ReportInput input;
   Validation v;
   v.name = "empty";
-  v.metrics = {{"format", "changepilot-validation"}, {"version", 1}, {"caption", nullptr}, {"flag", {{"accuracy", nullptr}}},
-               {"region", {{"levels", "x"}}}, {"run", 3}};
+  v.metrics = {
+      {"format", "changepilot-validation"}, {"version", 1}, {"caption", nullptr}, {"flag", {{"accuracy", nullptr}}},
+      {"region", {{"levels", "x"}}},        {"run", 3}};
   input.validations = {v};
   const std::string english = report_page(input);
   expect_whole(english);
@@ -156,12 +159,13 @@ TEST(ReportPage, AbsentNumbersAreSaidNotInvented) {
 }
 
 TEST(TrainingPage, ReloadsItselfWhileTheRunGoesOn) {
-  const std::string log = "{\"step\":1,\"stage\":\"map\",\"epoch\":0,\"loss\":2.5,\"gradient_norm\":1}\n"
-                          "{\"step\":11,\"stage\":\"map\",\"epoch\":0,\"loss\":1.25,\"peak_memory\":1048576}\n"
-                          "{\"step\":11,\"stage\":\"map\",\"epoch\":0,\"val_monitor\":0.5}\n{\"step\":21,\"sta";
+  const std::string log =
+      "{\"step\":1,\"stage\":\"map\",\"epoch\":0,\"loss\":2.5,\"gradient_norm\":1}\n"
+      "{\"step\":11,\"stage\":\"map\",\"epoch\":0,\"loss\":1.25,\"peak_memory\":1048576}\n"
+      "{\"step\":11,\"stage\":\"map\",\"epoch\":0,\"val_monitor\":0.5}\n{\"step\":21,\"sta";
   const std::string running = training_page(log, "seed: 0", {"r<b>un", true, false});
   expect_whole(running);
-  for (const char* part : {"http-equiv=\"refresh\"", "r&lt;b&gt;un", "1.2500", "0.5000", "1 lines could not be read"})
+  for (const char* part : {"http-equiv=\"refresh\"", "r&lt;b&gt;un", "1.2500", "0.5000", "1 line that cannot be read"})
     EXPECT_THAT(running, HasSubstr(part));
   EXPECT_THAT(training_page(log, "", {"run", false, true}), Not(HasSubstr("refresh")));
   expect_whole(training_page("", "", {}));
@@ -177,7 +181,8 @@ TEST(LiveReport, WritesPageAndEventsAndNeverThrows) {
     live.logged(run, {{"step", 2}, {"stage", "map"}, {"loss", 1.5}});
     EXPECT_THAT(read_file(run / "report.html", 1 << 20, ErrorKind::data), HasSubstr("refresh"));
   }
-  EXPECT_THAT(read_file(run / "report.html", 1 << 20, ErrorKind::data), Not(HasSubstr("refresh"))) << "the run has ended";
+  EXPECT_THAT(read_file(run / "report.html", 1 << 20, ErrorKind::data), Not(HasSubstr("refresh")))
+      << "the run has ended";
   int files = 0;
   for (const auto& entry : fs::directory_iterator(run))
     if (entry.path().filename().string().starts_with("events.out.tfevents.")) {
@@ -185,7 +190,8 @@ TEST(LiveReport, WritesPageAndEventsAndNeverThrows) {
       int records = 0;  // lengths and checksums lead from record to record
       for (std::size_t at = 0; at < bytes.size(); ++records) {
         std::uint64_t length = 0;
-        for (int i = 7; i >= 0; --i) length = length << 8 | static_cast<unsigned char>(bytes[at + static_cast<std::size_t>(i)]);
+        for (int i = 7; i >= 0; --i)
+          length = length << 8 | static_cast<unsigned char>(bytes[at + static_cast<std::size_t>(i)]);
         EXPECT_EQ(bytes.substr(at, length + 16), tf_record(bytes.substr(at + 12, length)));
         at += length + 16;
       }
