@@ -7,6 +7,7 @@
 #include "cli/program.h"
 #include "core/json.h"
 #include "runtime/random_nano.h"
+#include "runtime/small_folders.h"
 
 namespace cp {
 namespace {
@@ -60,6 +61,23 @@ TEST_F(Report, ValidateWritesThePageToo) {
     EXPECT_THAT(html, HasSubstr(part));
   EXPECT_THAT(html, Not(HasSubstr("data-steps=\"")));
   EXPECT_THAT(html, Not(HasSubstr("tmp-"))) << "the working folder's name";
+}
+
+// The published design: pooled features, no change map.
+TEST_F(Report, AModelWithoutAMapIsDrawnWithoutOne) {
+  const std::string parts = "--vision " + test::make_small_clip("report_clip").string() + " --language " +
+                            test::make_small_language("report_language").string();
+  ASSERT_EQ(type("model new " + parts + " --fusion concat --out " + path("published")).code, 0);
+  const Said said = type("validate --data " + path("data") + "--split train --model " + path("published") + "--out " +
+                         path("concat"));
+  ASSERT_EQ(said.code, 0) << said.err;
+  ASSERT_EQ(type("report " + path("concat") + "--data " + path("data")).code, 0);
+  const std::string html = text(folder / "concat" / "report.html");
+  EXPECT_THAT(html, HasSubstr("fusion · concat"));
+  const std::size_t flow = html.find("svg class=\"flow\"");
+  ASSERT_NE(flow, html.npos);
+  EXPECT_THAT(html.substr(flow, html.find("</svg>", flow) - flow), Not(HasSubstr("change map")));
+  EXPECT_THAT(html, HasSubstr("data-steps=\""));
 }
 
 TEST_F(Report, TheSameFilesGiveTheSamePage) {
