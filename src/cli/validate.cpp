@@ -20,6 +20,7 @@
 #include "metrics/examples.h"
 #include "report/answer_json.h"
 #include "report/overlay.h"
+#include "report/report.h"
 #include "report/validation_files.h"
 
 namespace cp {
@@ -54,7 +55,8 @@ bool parse_arguments(const std::vector<std::string>& args, ValidateOptions& o) {
   line.option("batch_size", o.batch_size, "pairs in flight at once; 0: one a worker");
   line.option("num_workers", o.num_workers, "threads; 0: all cores");
   line.option("resamples", o.resamples, "bootstrap resamples of the pairs, for the intervals; 0: no intervals");
-  line.option("out", o.out, "new folder for metrics.json, predictions.jsonl, predictions.csv and overlays/");
+  line.option("out", o.out,
+              "new folder for metrics.json, predictions.jsonl, predictions.csv, report.html and overlays/");
   line.flag("visualize", o.visualize, "draw every pair into overlays/ (needs --out)");
   line.option("save_samples", o.save_samples, "draw so many failures and successes, chosen by rule (needs --out)");
   line.flag("json", o.json, "print JSON: what metrics.json holds");
@@ -208,6 +210,8 @@ int run_validate(const std::vector<std::string>& args) {
     if (key != "pairs") metrics[key] = value;
   if (folder) {
     write_files(o, *folder, pairs, results, evaluation, metrics);
+    write_file_durable(folder->path() / "report.html",
+                       validation_page(folder->path(), folder->target().filename().string(), o.data, model));
     folder->publish();
   }
   fmt::print("{}", o.json ? dump_json(metrics, 2) + "\n" : evaluation_table(evaluation.report));

@@ -17,12 +17,12 @@ constexpr int kPictureSide = 256;  // px
 constexpr int kTruthSide = 128;    // cells of the grid that a mask's outline is walked on
 constexpr double kSamePlace = 0.002;
 
-double cider(const PairResult& pair) {
+double cider(const ReportedPair& pair) {
   const auto found = pair.scores.find("cider");
   return found == pair.scores.end() ? -1 : found->second;
 }
 
-bool hits_mask(const PairResult& pair) { return pair.hits && pair.hits->mask; }
+bool hits_mask(const ReportedPair& pair) { return pair.hits && pair.hits->mask; }
 
 // Below `data`, or empty.
 fs::path inside(const fs::path& data, const std::string& name) {
@@ -60,26 +60,26 @@ std::vector<Point> fractions(std::span<const float> samples) {
 
 }  // namespace
 
-std::vector<CaseStudy> choose_cases(std::span<const PairResult> pairs, std::size_t count) {
-  std::vector<const PairResult*> changed, alarms;
-  for (const PairResult& pair : pairs) {
+std::vector<CaseStudy> choose_cases(std::span<const ReportedPair> pairs, std::size_t count) {
+  std::vector<const ReportedPair*> changed, alarms;
+  for (const ReportedPair& pair : pairs) {
     if (pair.contradictory) continue;
     if (pair.changeflag == 1 && pair.target) changed.push_back(&pair);
     if (pair.changeflag == 0 && pair.a == 1) alarms.push_back(&pair);
   }
   std::vector<CaseStudy> cases;
-  std::set<const PairResult*> taken;
-  const auto take = [&](CaseKind kind, std::vector<const PairResult*> ranked) {
+  std::set<const ReportedPair*> taken;
+  const auto take = [&](CaseKind kind, std::vector<const ReportedPair*> ranked) {
     std::size_t left = count;
-    for (const PairResult* pair : ranked)
+    for (const ReportedPair* pair : ranked)
       if (left > 0 && taken.insert(pair).second) cases.push_back({kind, *pair, {}, {}, {}, {}}), --left;
   };
-  const auto sorted = [](std::vector<const PairResult*> list, auto before) {
+  const auto sorted = [](std::vector<const ReportedPair*> list, auto before) {
     std::stable_sort(list.begin(), list.end(), before);
     return list;
   };
-  std::vector<const PairResult*> good, bad;
-  for (const PairResult* pair : changed) (pair->right_flag() && hits_mask(*pair) ? good : bad).push_back(pair);
+  std::vector<const ReportedPair*> good, bad;
+  for (const ReportedPair* pair : changed) (pair->right_flag() && hits_mask(*pair) ? good : bad).push_back(pair);
   take(CaseKind::success, sorted(good, [](auto* a, auto* b) { return cider(*a) > cider(*b); }));
   take(CaseKind::failure, sorted(bad, [](auto* a, auto* b) {
          if (a->right_flag() != b->right_flag()) return b->right_flag();

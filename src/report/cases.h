@@ -18,7 +18,7 @@ enum class CaseKind { success, typical, failure, false_alarm };
 
 struct CaseStudy {
   CaseKind kind = CaseKind::success;
-  PairResult pair;
+  ReportedPair pair;
   Image before, after;                    // at most 256 px; empty when they are not here
   std::vector<std::vector<Point>> truth;  // outlines of the mask, fractions
   std::vector<std::vector<Point>> steps;  // the samples as noise and after each denoising step; empty without a model
@@ -32,7 +32,7 @@ struct CaseStudy {
 // and of the unchanged pairs that do not contradict themselves
 // - false_alarm: flagged as changed, most certain first.
 // At most `count` of each; equal ones in the order of the file. No pair stands twice.
-std::vector<CaseStudy> choose_cases(std::span<const PairResult> pairs, std::size_t count);
+std::vector<CaseStudy> choose_cases(std::span<const ReportedPair> pairs, std::size_t count);
 
 // Reads images and masks below `data`. Names that leave the folder, missing and damaged images leave the case without
 // pictures.

@@ -17,44 +17,45 @@ struct PairScore {
   const char *english, *chinese;
   int decimals;
   bool lower_is_better;
-  std::optional<double> (*of)(const PairResult& pair);
+  std::optional<double> (*of)(const ReportedPair& pair);
 };
 
-std::optional<double> own(const PairResult& pair, const char* key) {
+std::optional<double> own(const ReportedPair& pair, const char* key) {
   const auto found = pair.scores.find(key);
   return pair.changeflag == 1 && found != pair.scores.end() ? std::optional(found->second) : std::nullopt;
 }
-std::optional<double> hit(const PairResult& pair, bool PairResult::Hits::*which) {
+std::optional<double> hit(const ReportedPair& pair, bool ReportedPair::Hits::*which) {
   return pair.hits ? std::optional(pair.hits.value().*which ? 1.0 : 0.0) : std::nullopt;
 }
 
 constexpr PairScore kScores[] = {
     {"flag is right", "变化判断正确", 3, false,
-     [](const PairResult& p) { return std::optional(p.right_flag() ? 1.0 : 0.0); }},
+     [](const ReportedPair& p) { return std::optional(p.right_flag() ? 1.0 : 0.0); }},
     {"Brier score of the flag", "变化判断的 Brier 得分", 3, true,
-     [](const PairResult& p) {
+     [](const ReportedPair& p) {
        return p.p_zoom ? std::optional((*p.p_zoom - p.changeflag) * (*p.p_zoom - p.changeflag)) : std::nullopt;
      }},
-    {"CIDEr, changed half", "CIDEr，有变化的一半", 3, false, [](const PairResult& p) { return own(p, "cider"); }},
-    {"ROUGE-L, changed half", "ROUGE-L，有变化的一半", 3, false, [](const PairResult& p) { return own(p, "rouge_l"); }},
+    {"CIDEr, changed half", "CIDEr，有变化的一半", 3, false, [](const ReportedPair& p) { return own(p, "cider"); }},
+    {"ROUGE-L, changed half", "ROUGE-L，有变化的一半", 3, false,
+     [](const ReportedPair& p) { return own(p, "rouge_l"); }},
     {"METEOR of single pairs, changed half", "单对 METEOR，有变化的一半", 3, false,
-     [](const PairResult& p) { return own(p, "meteor"); }},
+     [](const ReportedPair& p) { return own(p, "meteor"); }},
     {"BLEU-4 of single pairs, changed half", "单对 BLEU-4，有变化的一半", 3, false,
-     [](const PairResult& p) { return own(p, "bleu4"); }},
+     [](const ReportedPair& p) { return own(p, "bleu4"); }},
     {"point on changed ground", "目标点落在变化区域上", 3, false,
-     [](const PairResult& p) { return hit(p, &PairResult::Hits::mask); }},
+     [](const ReportedPair& p) { return hit(p, &ReportedPair::Hits::mask); }},
     {"point in the largest change's box", "目标点落在最大变化的框内", 3, false,
-     [](const PairResult& p) { return hit(p, &PairResult::Hits::largest); }},
-    {"distance to the target, px", "与目标的距离（像素）", 1, true, [](const PairResult& p) { return p.error_px; }},
+     [](const ReportedPair& p) { return hit(p, &ReportedPair::Hits::largest); }},
+    {"distance to the target, px", "与目标的距离（像素）", 1, true, [](const ReportedPair& p) { return p.error_px; }},
 };
 
-using Matches = std::vector<std::pair<const PairResult*, const PairResult*>>;
+using Matches = std::vector<std::pair<const ReportedPair*, const ReportedPair*>>;
 
 Matches match(const Validation& first, const Validation& other, Comparison& out) {
-  std::map<std::string, const PairResult*> named;
-  for (const PairResult& pair : other.pairs) named.emplace(pair.name, &pair);
+  std::map<std::string, const ReportedPair*> named;
+  for (const ReportedPair& pair : other.pairs) named.emplace(pair.name, &pair);
   Matches matches;
-  for (const PairResult& pair : first.pairs) {
+  for (const ReportedPair& pair : first.pairs) {
     const auto found = named.find(pair.name);
     if (found == named.end()) continue;
     matches.emplace_back(&pair, found->second);
@@ -66,7 +67,7 @@ Matches match(const Validation& first, const Validation& other, Comparison& out)
 }
 
 // NaN where either lacks the score.
-double difference(const PairScore& score, const PairResult& first, const PairResult& other) {
+double difference(const PairScore& score, const ReportedPair& first, const ReportedPair& other) {
   const auto a = score.of(first), b = score.of(other);
   return a && b ? *b - *a : NAN;
 }
@@ -139,7 +140,7 @@ std::string comparison_section(const Say& say, std::span<const Validation> valid
                          say("No pair is in both: nothing can be compared.", "没有共同的图像对，无法比较。"));
       continue;
     }
-    Table table(fmt::format("{} / {}", other, first));
+    HtmlTable table(fmt::format("{} / {}", other, first));
     table.head({say("Score, mean over pairs", "指标（按图像对平均）"), "n", first, other, say("difference", "差值")});
     for (const PairedDifference& d : c.scores) {
       if (d.n == 0) continue;
@@ -158,7 +159,7 @@ std::string comparison_section(const Say& say, std::span<const Validation> valid
         say("Intervals: 95 %, bootstrap over the same pairs; coloured where zero is left out.",
             "区间：95 %，对相同图像对自助重采样；不含零时着色。"));
     if (c.gaps.empty()) continue;
-    Table captions(say("Captions that differ most", "差别最大的描述"));
+    HtmlTable captions(say("Captions that differ most", "差别最大的描述"));
     captions.head({say("Captions that differ most (CIDEr of the pair)", "差别最大的描述（单对 CIDEr）"), first, other,
                    say("difference", "差值")});
     for (const Comparison::Gap& gap : c.gaps)

@@ -5,19 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "report/csv.h"
 #include "report/event_file.h"
 #include "report/report.h"
 
 namespace cp {
 namespace {
-
-std::string csv_field(std::string text) {
-  if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos) text = '\'' + text;
-  if (text.find_first_of(",\"\r\n") == text.npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
-  return out + '"';
-}
 
 // Calls `use` for every score and number below `json`, in the order of the keys.
 void each_score(const Json& json, const std::string& path,
@@ -41,7 +34,7 @@ std::string metrics_csv(std::span<const Validation> validations, std::span<const
   const auto line = [&](const std::string& run, const char* source, const std::string& step, const std::string& name,
                         const Score& score) {
     out +=
-        fmt::format("{},{},{},{},{},{},{}\r\n", csv_field(run), source, step, csv_field(name), score.value,
+        fmt::format("{},{},{},{},{},{},{}\r\n", csv_cell(run), source, step, csv_cell(name), score.value,
                     score.low ? fmt::format("{}", *score.low) : "", score.high ? fmt::format("{}", *score.high) : "");
   };
   for (const Validation& validation : validations)

@@ -17,7 +17,7 @@ std::string figure(const std::string& svg, const std::string& title, const std::
 
 std::vector<double> finite(const Validation& validation) {
   std::vector<double> errors;
-  for (const PairResult& pair : validation.pairs)
+  for (const ReportedPair& pair : validation.pairs)
     if (pair.error_px && *pair.error_px >= 0) errors.push_back(*pair.error_px);
   std::sort(errors.begin(), errors.end());
   return errors;

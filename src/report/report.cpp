@@ -66,7 +66,20 @@ std::string provenance(const Say& say, const ReportInput& input) {
   return list + "</dl>";
 }
 
+constexpr std::size_t kCases = 4;  // of each kind, in the page that `validate` writes
+
 }  // namespace
+
+std::string validation_page(const std::filesystem::path& folder, const std::string& name,
+                            const std::filesystem::path& data, const std::filesystem::path& model) {
+  ReportInput input;
+  input.validations = {read_validation(folder)};
+  input.validations[0].name = name;
+  input.model = read_model_facts(model);
+  input.cases = choose_cases(input.validations[0].pairs, kCases);
+  load_images(data, input.cases);
+  return report_page(input);
+}
 
 std::string report_page(const ReportInput& input) {
   const Say say(input.chinese);

@@ -26,6 +26,11 @@ struct ReportInput {
 
 std::string report_page(const ReportInput& input);
 
+// The same of one validation, without sliders: what `validate --out` writes beside its other files. `folder` holds
+// them, `name` is what the page calls it, `data` the images, `model` the model folder.
+std::string validation_page(const std::filesystem::path& folder, const std::string& name,
+                            const std::filesystem::path& data, const std::filesystem::path& model);
+
 // run,source,step,score,value,low,high with a header (RFC 4180): every number of metrics.json and of each line of
 // metrics.jsonl. Text that a spreadsheet would take for a formula gets a leading apostrophe.
 std::string metrics_csv(std::span<const Validation> validations, std::span<const TrainingLog> runs);

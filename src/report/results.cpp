@@ -107,8 +107,8 @@ std::optional<Score> find_score(const Json& scores, std::string_view path) {
   return score;
 }
 
-PairResult parse_pair(const Json& line) {
-  PairResult pair;
+ReportedPair parse_pair(const Json& line) {
+  ReportedPair pair;
   pair.name = find_text(line, "name");
   pair.caption = find_text(line, "caption");
   pair.before = find_text(line, "before");
@@ -125,8 +125,8 @@ PairResult parse_pair(const Json& line) {
   pair.point = find_point(line, "");
   pair.target = find_point(line, "target.");
   if (const Json* hits = find_member(line, "hits"); hits && hits->is_object())
-    pair.hits = PairResult::Hits{find_bool(*hits, "mask"), find_bool(*hits, "largest"), find_bool(*hits, "union"),
-                                 find_bool(*hits, "any")};
+    pair.hits = ReportedPair::Hits{find_bool(*hits, "mask"), find_bool(*hits, "largest"), find_bool(*hits, "union"),
+                                   find_bool(*hits, "any")};
   pair.region_level = find_number(line, "region.level").value_or(0);
   pair.region_share = find_number(line, "region.share").value_or(0);
   std::size_t corners = 0;

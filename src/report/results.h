@@ -28,7 +28,7 @@ std::optional<double> find_number(const Json& json, std::string_view path);  // 
 std::string find_text(const Json& json, std::string_view path);              // "" when absent
 
 // One line of predictions.jsonl. Places are fractions of the image extent.
-struct PairResult {
+struct ReportedPair {
   struct Hits {
     bool mask = false, largest = false, union_box = false, any = false;
   };
@@ -51,7 +51,7 @@ struct PairResult {
 struct Validation {
   std::string name;  // of the folder
   Json metrics;
-  std::vector<PairResult> pairs;
+  std::vector<ReportedPair> pairs;
   int damaged = 0;  // lines of predictions.jsonl that cannot be read
 };
 
@@ -71,6 +71,6 @@ Validation read_validation(const std::filesystem::path& folder);
 TrainingLog read_training(const std::filesystem::path& folder);
 TrainingLog parse_training(std::string name, std::string_view metrics_jsonl, std::string config);
 // One object of predictions.jsonl; at most 4096 samples and 20000 corners are kept.
-PairResult parse_pair(const Json& line);
+ReportedPair parse_pair(const Json& line);
 
 }  // namespace cp

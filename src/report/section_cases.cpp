@@ -34,7 +34,7 @@ class CaseCard {
   }
 
   std::string html(std::size_t& budget) const {
-    const PairResult& p = study_.pair;
+    const ReportedPair& p = study_.pair;
     std::string out =
         fmt::format("<article class=\"case\"><h4><span>{}</span><span>{}</span></h4>", escape_html(p.name), verdict());
     out += pictures(budget) + film();
@@ -50,7 +50,7 @@ class CaseCard {
 
  private:
   std::string verdict() const {
-    const PairResult& p = study_.pair;
+    const ReportedPair& p = study_.pair;
     if (!p.right_flag())
       return p.changeflag ? say_("<span class=\"down\">missed change</span>", "<span class=\"down\">漏报</span>")
                           : say_("<span class=\"down\">false alarm</span>", "<span class=\"down\">误报</span>");
@@ -61,7 +61,7 @@ class CaseCard {
   }
 
   std::string facts() const {
-    const PairResult& p = study_.pair;
+    const ReportedPair& p = study_.pair;
     std::string out;
     const auto add = [&](const std::string& text) { out += (out.empty() ? "" : " · ") + text; };
     if (p.p_zoom) add(fmt::format("{} {}", say_("P(change)", "变化概率"), number_text(*p.p_zoom, 2)));
@@ -103,7 +103,7 @@ class CaseCard {
   }
 
   std::string marks() const {
-    const PairResult& p = study_.pair;
+    const ReportedPair& p = study_.pair;
     std::string out;
     if (!study_.truth.empty())
       out += fmt::format("<path class=\"m-truth\" d=\"{}\"/>", path_of(study_.truth, width_, height_));

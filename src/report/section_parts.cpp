@@ -59,18 +59,18 @@ std::optional<Score> flag_floor(const Json& metrics, const std::string& path) {
   return path.starts_with("caption.") ? below(metrics, "caption_flag", path.substr(8)) : std::nullopt;
 }
 
-void Table::row(const std::string& name, const std::vector<std::string>& cells) {
+void HtmlTable::row(const std::string& name, const std::vector<std::string>& cells) {
   rows_ += fmt::format("<tr><th scope=\"row\">{}</th>", name);
   for (const std::string& cell : cells)
     rows_ += cell.starts_with("<td") ? cell : fmt::format("<td class=\"num\">{}</td>", cell);
   rows_ += "</tr>\n";
 }
 
-void Table::group(const std::string& name) {
+void HtmlTable::group(const std::string& name) {
   rows_ += fmt::format("<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"{}\">{}</th></tr>\n", head_.size(), name);
 }
 
-std::string Table::html() const {
+std::string HtmlTable::html() const {
   std::string out = fmt::format(
       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table><thead><tr>", caption_);
   for (std::size_t i = 0; i < head_.size(); ++i) {

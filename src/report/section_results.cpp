@@ -41,7 +41,7 @@ std::string captions_table(const Say& say, const Json& metrics) {
   static constexpr std::pair<const char*, const char*> kScores[] = {
       {"bleu1", "BLEU-1"},  {"bleu2", "BLEU-2"},    {"bleu3", "BLEU-3"}, {"bleu4", "BLEU-4"},
       {"meteor", "METEOR"}, {"rouge_l", "ROUGE-L"}, {"cider", "CIDEr"},  {"s_m", "S*m"}};
-  Table table(say("Captions", "描述"));
+  HtmlTable table(say("Captions", "描述"));
   table.head({say("Score", "指标"), say("model", "模型"), say("one sentence", "固定一句"),
               say("flag + sentence", "判断 + 固定句"), say("model − sentence", "模型 − 固定句"),
               say("model − flag + sentence", "模型 − 判断加固定句")});
@@ -67,7 +67,7 @@ std::string captions_table(const Say& say, const Json& metrics) {
 
 std::string measures_table(const Say& say, const Json& metrics, const char* caption,
                            std::initializer_list<Measure> measures) {
-  Table table(caption);
+  HtmlTable table(caption);
   table.head(
       {say("Score", "指标"), say("model", "模型"), say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
   for (const Measure& measure : measures) {
@@ -95,7 +95,7 @@ std::string action_tables(const Say& say, const Json& metrics) {
     add("type_accuracy", "zoom or hover, accuracy", "放大或悬停，准确率", 3, false);
     return out;
   };
-  Table table(say("Action", "动作"));
+  HtmlTable table(say("Action", "动作"));
   table.head(
       {say("Score", "指标"), say("model", "模型"), say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
   for (const auto& [root, english, chinese] :
@@ -116,7 +116,7 @@ std::string region_table(const Say& say, const Json& metrics) {
   const Json* levels = find_member(metrics, "region.levels");
   if (!levels || !levels->is_array() || levels->empty())
     return fmt::format("<p class=\"missing\">{}</p>", say.not_measured());
-  Table table(say("Region", "区域"));
+  HtmlTable table(say("Region", "区域"));
   table.head({say("promised coverage", "承诺的覆盖率"), say("measured coverage", "实测覆盖率"),
               say("mean share of the image", "平均占图像面积")});
   for (const Json& level : *levels)
@@ -169,7 +169,7 @@ std::string floors_key(const Say& say) {
 
 std::string headline_section(const Say& say, const Validation& validation) {
   const Json& metrics = validation.metrics;
-  Table table(say("Main results", "主要结果"));
+  HtmlTable table(say("Main results", "主要结果"));
   table.head(
       {say("Score", "指标"), say("model", "模型"), "|", say("blind", "盲基线"), say("model − blind", "模型 − 盲基线")});
   for (const Measure& measure : main_measures()) {
@@ -217,7 +217,9 @@ std::string results_section(const Say& say, const Validation& validation) {
   out += "</div>" + reliability_figure(say, metrics) + "</div>";
   out += fmt::format("<h3>{}</h3>", say("Action", "动作")) + action_tables(say, metrics);
   if (const auto left_out = find_number(metrics, "contradictory.n")) {
-    const std::string rule = escape_html(find_text(metrics, "contradictory.rule"));
+    // The rule of version 1, in the page's language.
+    const std::string rule = say.chinese() ? "标注中有变化而变化标志为无变化；不计入动作、区域与风险"
+                                           : escape_html(find_text(metrics, "contradictory.rule"));
     out += say.chinese()
                ? fmt::format("<p class=\"cap\">排除 {} 对自相矛盾的图像（{}）。</p>", number_text(*left_out, 0), rule)
                : fmt::format("<p class=\"cap\">{} contradictory pairs are left out ({}).</p>",
@@ -228,8 +230,9 @@ std::string results_section(const Say& say, const Validation& validation) {
   out += fmt::format("<h3>{}</h3>", say("Region that is promised to hold the target", "承诺包含目标的区域")) +
          region_table(say, metrics);
   out += fmt::format("<h3>{}</h3>", say("Change map", "变化图"));
-  out += measures_table(say, metrics, say("Change map", "变化图"),
-                        {{"map.iou", "IoU over all pixels of the split", "全部像素上的 IoU"}});
+  const auto iou = find_score(metrics, "map.iou");
+  out += fmt::format("<p>{} {}</p>", say("IoU over all pixels of the split:", "全部像素上的 IoU："),
+                     score_cell(say, iou, 3));
   return out;
 }
 
@@ -238,7 +241,7 @@ std::string ablation_section(const Say& say, std::span<const Validation> validat
     return fmt::format("<p class=\"missing\">{} {}</p>", say.not_measured(),
                        say("— one run was given. Give the folders of several validations to compare them.",
                            "——只给出了一次运行。给出多个验证文件夹即可比较。"));
-  Table table(say("Runs side by side", "各次运行对照"));
+  HtmlTable table(say("Runs side by side", "各次运行对照"));
   std::vector<std::string> head{say("Score", "指标")};
   for (const Validation& validation : validations) head.push_back(escape_html(validation.name));
   head.push_back(say("blind", "盲基线"));
@@ -269,7 +272,7 @@ std::string thought_section(const Say& say, std::span<const Validation> validati
     return fmt::format("<p class=\"missing\">{} {}</p>", say.not_measured(),
                        say("— it takes one validation with chain-of-thought prompting and one without.",
                            "——需要一次使用思维链提示的验证和一次不使用的验证。"));
-  Table table(say("Effect of chain-of-thought prompting", "思维链提示的效果"));
+  HtmlTable table(say("Effect of chain-of-thought prompting", "思维链提示的效果"));
   table.head({say("Score", "指标"), say("without", "不使用"), say("with", "使用"), say("difference", "差值")});
   for (const Measure& measure : main_measures()) {
     const auto a = find_score(without->metrics, measure.path), b = find_score(with->metrics, measure.path);

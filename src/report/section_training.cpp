@@ -13,12 +13,11 @@ namespace {
 std::string mib(double bytes) { return fmt::format("{} MiB", number_text(bytes / (1 << 20), 0)); }
 
 std::string damaged_note(const Say& say, int damaged, const std::string& name) {
-  return say.chinese()
-             ? fmt::format("<p class=\"cap\">{}：有 {} 行无法读取（文件被截断？），已略过。</p>", escape_html(name),
-                           damaged)
-             : fmt::format(
-                   "<p class=\"cap\">{}: {} lines could not be read (a file that was cut off?) and are left out.</p>",
-                   escape_html(name), damaged);
+  const std::string text =
+      say.chinese() ? fmt::format("{}：有 {} 行无法读取（文件被截断？），已略过。", escape_html(name), damaged)
+                    : fmt::format("{}: {} that cannot be read (a file that was cut off?) left out.", escape_html(name),
+                                  damaged == 1 ? "1 line" : fmt::format("{} lines", damaged));
+  return "<p class=\"cap\">" + text + "</p>";
 }
 
 }  // namespace

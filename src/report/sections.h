@@ -38,9 +38,9 @@ std::string difference_cell(const Say& say, const std::optional<Score>& differen
 std::optional<Score> flag_floor(const Json& metrics, const std::string& path);
 
 // A table with a caption, in a box that scrolls by itself where the page is narrow. Cells are HTML.
-class Table {
+class HtmlTable {
  public:
-  explicit Table(std::string caption) : caption_(std::move(caption)) {}
+  explicit HtmlTable(std::string caption) : caption_(std::move(caption)) {}
   // The first is a row's name; `numbers` right-aligns the others.
   void head(std::vector<std::string> cells) { head_ = std::move(cells); }
   void row(const std::string& name, const std::vector<std::string>& cells);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "report/answer_json.h"
+#include "report/csv.h"
 
 namespace cp {
 namespace {
@@ -17,19 +18,7 @@ OrderedJson point_json(const Point& p) { return {{"x", six(p.x)}, {"y", six(p.y)
 // Texts and numbers of one line of the CSV file.
 class CsvLine {
  public:
-  void add(const std::string& text) {
-    const bool formula = !text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos;
-    const bool quoted = text.find_first_of("\",\r\n") != std::string::npos;
-    std::string cell;
-    if (quoted) cell += '"';
-    if (formula) cell += '\'';
-    for (const char c : text) {
-      if (c == '"') cell += '"';
-      cell += c;
-    }
-    if (quoted) cell += '"';
-    put(cell);
-  }
+  void add(const std::string& text) { put(csv_cell(text)); }
   void add(double number) { put(std::isfinite(number) ? fmt::format("{}", six(number)) : ""); }
   void add(int number) { put(fmt::format("{}", number)); }
   template <class T>

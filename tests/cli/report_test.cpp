@@ -7,6 +7,7 @@
 #include "cli/program.h"
 #include "core/json.h"
 #include "runtime/random_nano.h"
+#include "runtime/small_folders.h"
 
 namespace cp {
 namespace {
@@ -52,6 +53,31 @@ TEST_F(Report, OnePageWithPicturesAndSliders) {
   EXPECT_THAT(text(folder / "all.csv"), HasSubstr("first,validation,,flag.accuracy,"));
   EXPECT_THAT(text(folder / "all.csv"), HasSubstr("run,training,2,map.loss,1.5,,"));
   EXPECT_GT(text(folder / "events/run/events.out.tfevents.0.changepilot").size(), 60u);
+}
+
+TEST_F(Report, ValidateWritesThePageToo) {
+  const std::string html = text(folder / "second" / "report.html");
+  for (const char* part : {"data:image/jpeg;base64,", "svg class=\"flow\"", "<dt>second</dt>"})
+    EXPECT_THAT(html, HasSubstr(part));
+  EXPECT_THAT(html, Not(HasSubstr("data-steps=\"")));
+  EXPECT_THAT(html, Not(HasSubstr("tmp-"))) << "the working folder's name";
+}
+
+// The published design: pooled features, no change map.
+TEST_F(Report, AModelWithoutAMapIsDrawnWithoutOne) {
+  const std::string parts = "--vision " + test::make_small_clip("report_clip").string() + " --language " +
+                            test::make_small_language("report_language").string();
+  ASSERT_EQ(type("model new " + parts + " --fusion concat --out " + path("published")).code, 0);
+  const Said said = type("validate --data " + path("data") + "--split train --model " + path("published") + "--out " +
+                         path("concat"));
+  ASSERT_EQ(said.code, 0) << said.err;
+  ASSERT_EQ(type("report " + path("concat") + "--data " + path("data")).code, 0);
+  const std::string html = text(folder / "concat" / "report.html");
+  EXPECT_THAT(html, HasSubstr("fusion · concat"));
+  const std::size_t flow = html.find("svg class=\"flow\"");
+  ASSERT_NE(flow, html.npos);
+  EXPECT_THAT(html.substr(flow, html.find("</svg>", flow) - flow), Not(HasSubstr("change map")));
+  EXPECT_THAT(html, HasSubstr("data-steps=\""));
 }
 
 TEST_F(Report, TheSameFilesGiveTheSamePage) {

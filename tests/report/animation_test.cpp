@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "image/font.h"
 #include "support/test_support.h"
 
 namespace cp {
@@ -53,6 +54,23 @@ TEST(Animation, HoverShowsNoPointAndChineseIsDrawn) {
       << "only white samples";
   EXPECT_NE(denoising_frames(kGrey, planted_answer("zh"), planted_trace())[0].image,
             denoising_frames(kGrey, planted_answer(), planted_trace())[0].image);
+}
+
+// Where a Chinese font is installed, no character of our pictures falls back to "?".
+TEST(Animation, EveryChineseCharacterOfThePicturesHasAGlyph) {
+  const auto drawn = [](std::string_view text) {
+    Image image(40, 40, 3);
+    draw_text(image, 4, 4, text, 24, {255, 255, 255});
+    return image;
+  };
+  if (drawn("屋") == drawn("?")) GTEST_SKIP() << "no Chinese font is installed (fonts-wqy-microhei)";
+  const std::string_view texts =
+      "个采样：噪声去噪第步，共对准放大拍摄悬停没有需要查看的变化之前之后变化图区域目标点动作概率占全图场景与之前相同新"
+      "建道路房屋";
+  int seen = 0;
+  for (std::size_t i = 0; i < texts.size(); i += 3, ++seen)
+    EXPECT_NE(drawn(texts.substr(i, 3)), drawn("?")) << texts.substr(i, 3);
+  EXPECT_GT(seen, 50);
 }
 
 TEST(Animation, TakesWhatIsNoNumberAndRefusesAnEmptyTrace) {

@@ -77,11 +77,11 @@ ReportInput hostile_input(bool chinese) {
   v.metrics = full_metrics();
   v.metrics["run"]["model"] = v.metrics["run"]["data"] = v.metrics["run"]["split"] = kHostile;
   v.metrics["contradictory"]["rule"] = v.metrics["blind"]["sentences"]["constant"] = kHostile;
-  PairResult pair;
+  ReportedPair pair;
   pair.name = pair.caption = kHostile;
   pair.references = {kHostile, "新建"};
   pair.changeflag = pair.a = 1;
-  pair.hits = PairResult::Hits{true, true, true, true};
+  pair.hits = ReportedPair::Hits{true, true, true, true};
   pair.point = pair.target = Point{.25, .75};
   pair.error_px = 3;
   pair.scores = {{"cider", 1.0}};
@@ -165,7 +165,7 @@ TEST(TrainingPage, ReloadsItselfWhileTheRunGoesOn) {
       "{\"step\":11,\"stage\":\"map\",\"epoch\":0,\"val_monitor\":0.5}\n{\"step\":21,\"sta";
   const std::string running = training_page(log, "seed: 0", {"r<b>un", true, false});
   expect_whole(running);
-  for (const char* part : {"http-equiv=\"refresh\"", "r&lt;b&gt;un", "1.2500", "0.5000", "1 lines could not be read"})
+  for (const char* part : {"http-equiv=\"refresh\"", "r&lt;b&gt;un", "1.2500", "0.5000", "1 line that cannot be read"})
     EXPECT_THAT(running, HasSubstr(part));
   EXPECT_THAT(training_page(log, "", {"run", false, true}), Not(HasSubstr("refresh")));
   expect_whole(training_page("", "", {}));

@@ -59,12 +59,12 @@ TEST(ReadValidation, RefusesOtherFilesByName) {
 }
 
 TEST(ParsePair, HostileValuesReadAsAbsent) {
-  const PairResult pair = parse_pair(
+  const ReportedPair pair = parse_pair(
       Json::parse(R"({"name":7,"x":"a","y":[],"target":{"x":1},"samples":[[1],[1,2,3],["a",2],[0.5,0.5],null],
       "region":{"polygons":[[[0,0],[1,1]],[[0,0],[1,0],[1,1]],5]},"references":[1,"ok"],"scores":{"cider":"x","rouge_l":0.5},"hits":[1],"p_zoom":"0.5"})"));
   EXPECT_EQ(pair.name, "");
   EXPECT_FALSE(pair.point || pair.target || pair.hits || pair.p_zoom);
-  const PairResult other = parse_pair(
+  const ReportedPair other = parse_pair(
       Json::parse(R"({"samples":[[1],["a",2],[0.5,0.25]],"region":{"polygons":[[[0,0],[1,1]],[[0,0],[1,0],[1,1]],5]},
       "references":[1,"ok"],"scores":{"cider":"x","rouge_l":0.5}})"));
   EXPECT_EQ(other.samples, (std::vector<Point>{{.5, .25}}));
@@ -73,15 +73,15 @@ TEST(ParsePair, HostileValuesReadAsAbsent) {
   EXPECT_EQ(other.scores, (std::map<std::string, double>{{"rouge_l", .5}}));
 }
 
-PairResult pair_of(const std::string& name, int flag, int a, bool on_mask, double cider, double error) {
-  PairResult pair;
+ReportedPair pair_of(const std::string& name, int flag, int a, bool on_mask, double cider, double error) {
+  ReportedPair pair;
   pair.name = name;
   pair.caption = "caption " + name;
   pair.changeflag = flag;
   pair.a = a;
   pair.p_zoom = a ? .9 : .1;
   if (flag) {
-    pair.hits = PairResult::Hits{on_mask, false, false, false};
+    pair.hits = ReportedPair::Hits{on_mask, false, false, false};
     pair.target = Point{.5, .5};
     pair.error_px = error;
     pair.scores["cider"] = cider;
@@ -90,10 +90,10 @@ PairResult pair_of(const std::string& name, int flag, int a, bool on_mask, doubl
 }
 
 TEST(ChooseCases, FollowsTheStatedRule) {
-  std::vector<PairResult> pairs{pair_of("good", 1, 1, true, 2, 5),   pair_of("best", 1, 1, true, 3, 9),
-                                pair_of("off", 1, 1, false, 4, 90),  pair_of("missed", 1, 0, true, .1, 1),
-                                pair_of("median", 1, 1, true, 1, 3), pair_of("alarm", 0, 1, false, 0, 0),
-                                pair_of("quiet", 0, 0, false, 0, 0), pair_of("liar", 0, 1, false, 0, 0)};
+  std::vector<ReportedPair> pairs{pair_of("good", 1, 1, true, 2, 5),   pair_of("best", 1, 1, true, 3, 9),
+                                  pair_of("off", 1, 1, false, 4, 90),  pair_of("missed", 1, 0, true, .1, 1),
+                                  pair_of("median", 1, 1, true, 1, 3), pair_of("alarm", 0, 1, false, 0, 0),
+                                  pair_of("quiet", 0, 0, false, 0, 0), pair_of("liar", 0, 1, false, 0, 0)};
   pairs.back().contradictory = true;
   const auto names = [&](CaseKind kind, std::size_t count) {
     std::vector<std::string> out;
