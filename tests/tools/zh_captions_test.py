@@ -7,7 +7,7 @@ import re
 import unittest
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "data" / "levir-mini-zh"
-SENTENCE = re.compile(r"[\u4e00-\u9fff，]+。")
+SENTENCE = re.compile(r"[\u4e00-\u9fff，、]+。")
 
 
 def faults(pairs):
