@@ -1,12 +1,10 @@
 #include "cli/validate_answers.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <exception>
 #include <mutex>
-#include <thread>
 
+#include "core/parallel.h"
 #include "core/progress.h"
 #include "image/read.h"
 #include "image/write.h"
@@ -69,26 +67,11 @@ ValidateAnswers answer_pairs(const Session& session, const std::vector<PairRecor
   const auto start = std::chrono::steady_clock::now();
   Progress progress("validate", pairs.size(), "pairs");
   std::mutex lock;
-  std::exception_ptr failed;
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < pairs.size(); i = next++) {
-      try {
-        answer_pair(i);
-        const std::lock_guard hold(lock);
-        progress.advance();
-      } catch (...) {
-        const std::lock_guard hold(lock);
-        if (!failed) failed = std::current_exception();
-        next = pairs.size();
-      }
-    }
-  };
-  std::vector<std::thread> workers;
-  for (int t = 1; t < how.threads; ++t) workers.emplace_back(work);
-  work();
-  for (std::thread& worker : workers) worker.join();
-  if (failed) std::rethrow_exception(failed);
+  for_each_index(pairs.size(), how.threads, [&](std::size_t i) {
+    answer_pair(i);
+    const std::lock_guard hold(lock);
+    progress.advance();
+  });
   progress.finish();
   results.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return results;

@@ -4,16 +4,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <exception>
 #include <mutex>
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "core/file.h"
+#include "core/parallel.h"
 #include "core/progress.h"
 #include "image/read.h"
 
@@ -88,32 +86,19 @@ FeatureCache FeatureCache::open(const fs::path& folder, const FeatureSource& sou
     auto* out = static_cast<std::uint16_t*>(mapping->data);
     Progress progress("vision features", rows, "views");
     std::mutex lock;
-    std::exception_ptr failed;
-    std::atomic<std::size_t> next{0};
-    const auto work = [&] {
-      for (std::size_t i = next++; i < pairs.size(); i = next++) {
-        try {
-          const Image before = read_rgb(pairs[i].before), after = read_rgb(pairs[i].after);
-          const Image mask = pairs[i].label.empty() ? Image() : read_mask(pairs[i].label);
-          for (std::size_t v = 0; v < cache.views_; ++v) {
-            compute(before, after, mask, views[i][v], out + (i * cache.views_ + v) * source.row);
-            const std::lock_guard hold(lock);
-            progress.advance();
-          }
-        } catch (...) {
+    try {
+      for_each_index(pairs.size(), threads, [&](std::size_t i) {
+        const Image before = read_rgb(pairs[i].before), after = read_rgb(pairs[i].after);
+        const Image mask = pairs[i].label.empty() ? Image() : read_mask(pairs[i].label);
+        for (std::size_t v = 0; v < cache.views_; ++v) {
+          compute(before, after, mask, views[i][v], out + (i * cache.views_ + v) * source.row);
           const std::lock_guard hold(lock);
-          if (!failed) failed = std::current_exception();
-          next = pairs.size();
+          progress.advance();
         }
-      }
-    };
-    std::vector<std::thread> workers;
-    for (int t = 1; t < threads; ++t) workers.emplace_back(work);
-    work();
-    for (std::thread& worker : workers) worker.join();
-    if (failed) {
+      });
+    } catch (...) {
       ::unlink(working.c_str());
-      std::rethrow_exception(failed);
+      throw;
     }
     progress.finish();
     if (::msync(mapping->data, bytes, MS_SYNC) != 0 || ::rename(working.c_str(), path.c_str()) != 0) fail("publish");
