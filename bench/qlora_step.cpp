@@ -195,7 +195,8 @@ class Bench {
   }
 
   at::Tensor loss(const Batch& batch, bool training) const {
-    return answer_loss(batch.hidden(training).index_select(0, batch.places), batch.labels, net_.frozen_head(), 0);
+    const at::Tensor hidden = net_.for_head(batch.hidden(training).index_select(0, batch.places));
+    return answer_loss(hidden, batch.labels, net_.frozen_head(), 0);
   }
 
   double step(const Batch& batch) {

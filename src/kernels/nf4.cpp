@@ -1,6 +1,7 @@
 #include "kernels/nf4.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/error.h"
 #include "kernels/cpu.h"
@@ -62,19 +63,40 @@ void nf4_unpack(const Nf4Matrix& w, int first, int count, std::span<float> out) 
     for (int r = 0; r < count; ++r) unpack_row(w, first + r, out.data() + area(r, w.in), 1);
     return;
   }
+  const std::size_t from = area(first, w.in);
+  if (simd() == Simd::avx2)
+    return nf4_blocks_avx2(w.codes.data() + from / 2, w.scales.data() + from / Nf4Matrix::kBlock, w.map,
+                           out.size() / Nf4Matrix::kBlock, out.data());
   float pairs[256][2];  // what a byte of codes stands for
   for (unsigned byte = 0; byte < 256; ++byte) {
     pairs[byte][0] = w.map[byte >> 4];
     pairs[byte][1] = w.map[byte & 15u];
   }
-  const std::uint8_t* code = w.codes.data() + area(first, w.in) / 2;
-  const float* scale = w.scales.data() + area(first, w.in) / Nf4Matrix::kBlock;
+  const std::uint8_t* code = w.codes.data() + from / 2;
+  const float* scale = w.scales.data() + from / Nf4Matrix::kBlock;
   for (float* to = out.data(); to < out.data() + out.size();
        to += Nf4Matrix::kBlock, ++scale, code += Nf4Matrix::kBlock / 2)
     for (int i = 0; i < Nf4Matrix::kBlock / 2; ++i) {
       to[2 * i] = pairs[code[i]][0] * *scale;
       to[2 * i + 1] = pairs[code[i]][1] * *scale;
     }
+}
+
+void nf4_unpack_bf16(const Nf4Matrix& w, int first, int count, std::span<std::uint16_t> out) {
+  CP_CHECK(first >= 0 && count >= 0 && first + count <= w.out && out.size() == area(count, w.in),
+           "nf4_unpack_bf16: no such rows");
+  const std::size_t from = area(first, w.in);
+  if (simd() == Simd::avx2 && w.in % Nf4Matrix::kBlock == 0)
+    return nf4_blocks_bf16_avx2(w.codes.data() + from / 2, w.scales.data() + from / Nf4Matrix::kBlock, w.map,
+                                out.size() / Nf4Matrix::kBlock, out.data());
+  std::vector<float> row(static_cast<std::size_t>(w.in));
+  for (int r = 0; r < count; ++r) {
+    unpack_row(w, first + r, row.data(), 1);
+    std::transform(row.begin(), row.end(), out.begin() + static_cast<std::ptrdiff_t>(area(r, w.in)), [](float value) {
+      const auto bits = std::bit_cast<std::uint32_t>(value);
+      return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+    });
+  }
 }
 
 }  // namespace cp

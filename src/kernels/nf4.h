@@ -27,5 +27,7 @@ void nf4_gemm(std::span<const float> a, int m, const Nf4Matrix& w, std::span<con
 
 // Rows first .. first + count - 1 of W, unpacked: out (count K).
 void nf4_unpack(const Nf4Matrix& w, int first, int count, std::span<float> out);
+// The same, each value rounded to bfloat16 (nearest, ties to even).
+void nf4_unpack_bf16(const Nf4Matrix& w, int first, int count, std::span<std::uint16_t> out);
 
 }  // namespace cp

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "core/error.h"
 #include "kernels/cpu.h"
@@ -138,6 +139,57 @@ CP_AVX2 void nf4_panel_avx2(const Nf4Matrix& w, int p, float* panel) {
   }
 }
 
+// Eight codes in the four bytes of one word: the word in every lane, shifted so that a lane's code is lowest.
+CP_AVX2 void nf4_blocks_avx2(const std::uint8_t* codes, const float* scales, const std::array<float, 16>& map,
+                             std::size_t blocks, float* out) {
+  const __m256 low = _mm256_loadu_ps(map.data()), high = _mm256_loadu_ps(map.data() + 8);
+  const __m256i shifts = _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24);
+  for (std::size_t b = 0; b < blocks; ++b) {
+    const __m256 scale = _mm256_set1_ps(scales[b]);
+    for (std::size_t i = 0; i < kBlockBytes; i += 4, codes += 4, out += 8) {
+      std::int32_t word;
+      std::memcpy(&word, codes, sizeof word);
+      const __m256i code = _mm256_srlv_epi32(_mm256_set1_epi32(word), shifts);
+      const __m256 upper = _mm256_castsi256_ps(_mm256_slli_epi32(code, 28));  // sign: codes 8 to 15
+      const __m256 value =
+          _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, code), _mm256_permutevar8x32_ps(high, code), upper);
+      _mm256_storeu_ps(out, _mm256_mul_ps(value, scale));
+    }
+  }
+}
+
+CP_AVX2 void nf4_blocks_bf16_avx2(const std::uint8_t* codes, const float* scales, const std::array<float, 16>& map,
+                                  std::size_t blocks, std::uint16_t* out) {
+  const __m256 low = _mm256_loadu_ps(map.data()), high = _mm256_loadu_ps(map.data() + 8);
+  const __m256i half = _mm256_set1_epi32(0x7fff), one = _mm256_set1_epi32(1);
+  const __m256i byte_low = _mm256_set1_epi16(0xff);
+  const auto rounded = [&](__m256 value) CP_AVX2 {
+    const __m256i bits = _mm256_castps_si256(value);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), one);
+    return _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(half, odd)), 16);
+  };
+  for (std::size_t b = 0; b < blocks; ++b, codes += kBlockBytes, out += kBlock) {
+    const __m256 scale = _mm256_set1_ps(scales[b]);
+    const __m256i words = _mm256_permute4x64_epi64(  // 16 values of 16 bits
+        _mm256_packus_epi32(rounded(_mm256_mul_ps(low, scale)), rounded(_mm256_mul_ps(high, scale))), 0xd8);
+    const __m256i bytes = _mm256_permute4x64_epi64(  // their low bytes, then their high bytes
+        _mm256_packus_epi16(_mm256_and_si256(words, byte_low), _mm256_srli_epi16(words, 8)), 0xd8);
+    const __m128i table0 = _mm256_castsi256_si128(bytes), table1 = _mm256_extracti128_si256(bytes, 1);
+    for (std::size_t i = 0; i < kBlockBytes; i += 16) {
+      const __m128i pairs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + i));
+      const __m128i mask = _mm_set1_epi8(15);
+      const __m128i even = _mm_and_si128(_mm_srli_epi16(pairs, 4), mask), odd = _mm_and_si128(pairs, mask);
+      const __m128i order[2] = {_mm_unpacklo_epi8(even, odd), _mm_unpackhi_epi8(even, odd)};
+      for (std::size_t h = 0; h < 2; ++h) {
+        const __m128i first = _mm_shuffle_epi8(table0, order[h]), second = _mm_shuffle_epi8(table1, order[h]);
+        auto* to = reinterpret_cast<__m128i*>(out + 2 * i + 16 * h);
+        _mm_storeu_si128(to, _mm_unpacklo_epi8(first, second));
+        _mm_storeu_si128(to + 1, _mm_unpackhi_epi8(first, second));
+      }
+    }
+  }
+}
+
 }  // namespace cp
 
 #else
@@ -148,6 +200,13 @@ void nf4_few_rows_avx2(const float*, int, const Nf4Matrix&, const float*, float*
   CP_CHECK(false, "no AVX2 in this build");
 }
 void nf4_panel_avx2(const Nf4Matrix&, int, float*) { CP_CHECK(false, "no AVX2 in this build"); }
+void nf4_blocks_avx2(const std::uint8_t*, const float*, const std::array<float, 16>&, std::size_t, float*) {
+  CP_CHECK(false, "no AVX2 in this build");
+}
+void nf4_blocks_bf16_avx2(const std::uint8_t*, const float*, const std::array<float, 16>&, std::size_t,
+                          std::uint16_t*) {
+  CP_CHECK(false, "no AVX2 in this build");
+}
 
 }  // namespace cp
 

@@ -14,4 +14,11 @@ void nf4_few_rows_avx2(const float* a, int m, const Nf4Matrix& w, const float* b
 // Columns 16p .. 16p+15 of W^T (K N), unpacked: panel (K 16). Columns right of N repeat the last one.
 void nf4_panel_avx2(const Nf4Matrix& w, int p, float* panel);
 
+// `blocks` blocks of 64 values, row-major as they are stored.
+void nf4_blocks_avx2(const std::uint8_t* codes, const float* scales, const std::array<float, 16>& map,
+                     std::size_t blocks, float* out);
+// The same, each value rounded to bfloat16 (nearest, ties to even). A block has 16 values only: they are rounded once.
+void nf4_blocks_bf16_avx2(const std::uint8_t* codes, const float* scales, const std::array<float, 16>& map,
+                          std::size_t blocks, std::uint16_t* out);
+
 }  // namespace cp

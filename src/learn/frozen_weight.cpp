@@ -149,9 +149,13 @@ void FrozenWeight::unpack_into(at::Tensor& to, std::int64_t first, const Int8Ten
 void FrozenWeight::unpack_into(at::Tensor& to, std::int64_t first, const Nf4Matrix& w) const {
   each_tile(to.size(0), in_, [&](std::int64_t begin, std::int64_t count) {
     at::Tensor part = to.slice(0, begin, begin + count);
+    const auto size = static_cast<std::size_t>(count * in_);
+    if (part.scalar_type() == at::kBFloat16)
+      return nf4_unpack_bf16(w, static_cast<int>(first + begin), static_cast<int>(count),
+                             {reinterpret_cast<std::uint16_t*>(part.data_ptr<at::BFloat16>()), size});
     const at::Tensor values = part.scalar_type() == at::kFloat ? part : at::empty({count, in_}, at::kFloat);
     nf4_unpack(w, static_cast<int>(first + begin), static_cast<int>(count),
-               {values.data_ptr<float>(), static_cast<std::size_t>(count * in_)});
+               {values.data_ptr<float>(), size});
     if (!values.is_same(part)) part.copy_(values);
   });
 }

@@ -64,6 +64,11 @@ class LanguageNet {
 
   // The output projection of a frozen base, for answer_loss().
   const FrozenLinear& frozen_head() const;
+  // Hidden states as answer_loss() shall multiply them: in bfloat16 where the layers do, as autocast has it. Not in
+  // float16, where the small gradients of the many unlikely tokens would vanish.
+  at::Tensor for_head(const at::Tensor& hidden) const {
+    return compute == at::kBFloat16 ? hidden.to(at::kBFloat16) : hidden;
+  }
 
  private:
   // Which keys each query sees, and by which angles each row is turned.

@@ -61,8 +61,9 @@ at::Tensor AnswerStage::batch_loss(const std::vector<TrainPair>& pairs, const Fe
   const CaptionRows rows = config_.caption.packed ? packed_rows(batch.samples) : padded_rows(batch.samples);
   const at::Tensor hidden = hidden_states(model_.language, rows, fused.embeddings, training);
   const auto device = hidden.device();
-  const at::Tensor caption = answer_loss(hidden.index_select(0, rows.answer_places.to(device)), rows.labels.to(device),
-                                         model_.language.frozen_head(), training ? config_.caption.label_smoothing : 0);
+  const at::Tensor answers = model_.language.for_head(hidden.index_select(0, rows.answer_places.to(device)));
+  const at::Tensor caption = answer_loss(answers, rows.labels.to(device), model_.language.frozen_head(),
+                                         training ? config_.caption.label_smoothing : 0);
   parts["caption"] = caption.item<double>();
   at::Tensor total = caption;
   if (joint_) {

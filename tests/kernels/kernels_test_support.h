@@ -20,12 +20,12 @@ inline std::vector<float> normals(std::size_t n, std::uint64_t seed) {
 
 // Runs `call` once with the scalar code and once with the best that the processor has; returns both results.
 template <class Call>
-std::pair<std::vector<float>, std::vector<float>> scalar_and_simd(const Call& call) {
+auto scalar_and_simd(const Call& call) {
   const Simd best = simd();
   set_simd(Simd::scalar);
-  std::vector<float> plain = call();
+  auto plain = call();
   set_simd(best);
-  return {std::move(plain), call()};
+  return std::pair(std::move(plain), call());
 }
 
 }  // namespace cp::test

@@ -84,6 +84,45 @@ TEST(Nf4Gemm, ManyRowsEqualTheProductWithTheUnpackedWeightToTheBit) {
   }
 }
 
+TEST(Nf4Unpack, BothPathsEqualTheDefinitionToTheBit) {
+  for (const int k : {64, 65, 128, 896}) {
+    const Nf4Matrix w = random_matrix(9, k);
+    const std::vector<float> all = unpacked(w);
+    const auto [scalar, fast] = test::scalar_and_simd([&] {
+      std::vector<float> rows(static_cast<std::size_t>(5 * k));
+      nf4_unpack(w, 3, 5, rows);
+      return rows;
+    });
+    const std::vector<float> want(all.begin() + 3 * k, all.begin() + 8 * k);
+    EXPECT_EQ(scalar, want) << k;
+    EXPECT_EQ(fast, want) << k;
+  }
+}
+
+// 1 + 2^-8 lies between two bfloat16 numbers: even wins; truncation is the planted fault.
+TEST(Nf4Unpack, RoundsToBfloat16AsTheDefinition) {
+  for (const int k : {64, 65, 896}) {
+    Nf4Matrix w = random_matrix(9, k);
+    w.scales[0] = 1.00390625f;
+    std::vector<std::uint16_t> want, cut;
+    const std::vector<float> all = unpacked(w);
+    for (const float value : all) {
+      const auto bits = std::bit_cast<std::uint32_t>(value);
+      const std::uint32_t below = bits >> 16, rest = bits & 0xffffu;
+      want.push_back(static_cast<std::uint16_t>(below + (rest > 0x8000u || (rest == 0x8000u && below % 2 == 1))));
+      cut.push_back(static_cast<std::uint16_t>(below));
+    }
+    const auto [scalar, fast] = test::scalar_and_simd([&] {
+      std::vector<std::uint16_t> rows(all.size());
+      nf4_unpack_bf16(w, 0, 9, rows);
+      return rows;
+    });
+    EXPECT_EQ(scalar, want) << k;
+    EXPECT_EQ(fast, want) << k;
+    EXPECT_NE(fast, cut) << k;
+  }
+}
+
 TEST(Nf4Gemm, LowNibbleFirstIsNoticed) {
   for (const int m : {1, 8}) {
     const Nf4Matrix w = random_matrix(20, 128);
