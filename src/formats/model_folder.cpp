@@ -74,6 +74,7 @@ ModelManifest::Head read_head(JsonFields fields) {
   head.file = inside_path(fields, "file");
   head.condition =
       fields.choice("condition", {"visual_attention", "last_token", "pooled", "queries", "visual_grid", "none"});
+  if (fields.has("evidence")) head.evidence = fields.choice("evidence", {"hidden+map", "hidden", "map"});
   head.schedule = fields.text("schedule");
   head.train_steps = fields.whole("train_steps", 1, 100'000);
   head.sampler = fields.text("sampler");
@@ -208,6 +209,7 @@ OrderedJson to_json(const ModelManifest& m) {
                   {"samples", m.head.samples},
                   {"snap_sigma", m.head.snap_sigma},
                   {"target", m.head.target}};
+  if (m.head.condition == "visual_grid") json["head"]["evidence"] = m.head.evidence;
   json["region"] = {
       {"level", m.region.level}, {"threshold", m.region.threshold}, {"n", m.region.n}, {"method", m.region.method}};
   json["files"] = m.files;

@@ -62,6 +62,7 @@ struct ModelManifest {
     std::string kind = "diffusion";  // or flow, regression, token, heatmap
     std::string file = "head.safetensors";
     std::string condition = "visual_attention";  // or last_token, pooled, queries, visual_grid, none
+    std::string evidence = "hidden+map";         // what visual_grid reads: or hidden, map
     std::string schedule = "squared_cosine";     // names of schedule, sampler and spacing: diffusion/
     int train_steps = 1000;
     std::string sampler = "ddim";

@@ -66,8 +66,13 @@ double conformal_quantile(std::vector<double> scores, double level) {
 }
 
 std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData& data,
-                                     const std::function<bool()>& stop) {
-  const std::vector<int> fold_of = scene_folds(data.train, config.folds, config.seed);
+                                     const std::function<bool()>& stop, CrossFit& cross_fit) {
+  cross_fit.fold_of = scene_folds(data.train, config.folds, config.seed);
+  const std::vector<int>& fold_of = cross_fit.fold_of;
+  const auto views = static_cast<std::int64_t>(data.train.front().views.size());
+  const std::int64_t rows = static_cast<std::int64_t>(data.train.size()) * views;
+  cross_fit.map = at::empty({rows, 64, 64}, at::kHalf);
+  cross_fit.flag = at::empty({rows});
   std::vector<double> logits, scores;
   std::vector<int> flags;
   for (int fold = 0; fold < config.folds; ++fold) {
@@ -85,13 +90,17 @@ std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData&
     if (!train_stage(stage, optimiser, state, config.seed, TrainHooks{{}, {}, stop, 0})) return std::nullopt;
     at::NoGradGuard no_grad;
     for (const std::size_t i : unseen) {
-      const std::vector<Pick> pick = {{i, 0}};
-      const FusionOut out = net.forward(gather_features(data.train_features, pick, 0),
-                                        gather_features(data.train_features, pick, 1), false);
-      logits.push_back(out.flag.item<double>());
+      std::vector<Pick> picks;
+      for (std::size_t v = 0; v < data.train[i].views.size(); ++v) picks.push_back({i, v});
+      const FusionOut out = net.forward(gather_features(data.train_features, picks, 0),
+                                        gather_features(data.train_features, picks, 1), false);
+      const auto first = static_cast<std::int64_t>(i) * views;
+      cross_fit.map.slice(0, first, first + views).copy_(out.map);
+      cross_fit.flag.slice(0, first, first + views).copy_(out.flag);
+      logits.push_back(out.flag[0].item<double>());
       flags.push_back(data.train[i].record.changeflag);
       const ActionTarget& target = data.train[i].targets[0];
-      if (target.has_point) scores.push_back(region_score(to_floats(out.map), {target.x, target.y}));
+      if (target.has_point) scores.push_back(region_score(to_floats(out.map[0]), {target.x, target.y}));
     }
   }
   Calibration result;
@@ -109,6 +118,29 @@ std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData&
   result.flag_accuracy /= result.pairs;
   result.flag_nll /= result.pairs;
   return result;
+}
+
+void write_cross_fit(const std::filesystem::path& file, const CrossFit& c) {
+  const std::vector<float> folds(c.fold_of.begin(), c.fold_of.end());
+  const auto pairs = static_cast<std::int64_t>(folds.size());
+  write_safetensors(file, {{"fold_of", {pairs}, folds},
+                           {"map", c.map.sizes().vec(), to_floats(c.map), DType::f16},
+                           {"flag", c.flag.sizes().vec(), to_floats(c.flag)}});
+}
+
+CrossFit read_cross_fit(const std::filesystem::path& path, std::size_t pairs, std::size_t views) {
+  const SafeTensors file = SafeTensors::open(path);
+  const auto rows = static_cast<std::int64_t>(pairs * views);
+  CrossFit c;
+  for (const float fold : file.floats("fold_of", {static_cast<std::int64_t>(pairs)}))
+    c.fold_of.push_back(static_cast<int>(fold));
+  const auto tensor = [&](const char* name, const std::vector<std::int64_t>& shape) {
+    std::vector<float> values = file.floats(name, shape);
+    return at::from_blob(values.data(), shape, at::kFloat).clone();
+  };
+  c.map = tensor("map", {rows, 64, 64}).to(at::kHalf);
+  c.flag = tensor("flag", {rows});
+  return c;
 }
 
 }  // namespace cp

@@ -4,6 +4,7 @@
 //      of the training pairs): probability and threshold of the flag, threshold of the region.
 // Not here: validation data; it calibrates nothing.
 
+#include <filesystem>
 #include <functional>
 #include <span>
 
@@ -31,8 +32,20 @@ ModelManifest::Flag fit_flag(std::span<const double> logits, std::span<const int
 // Split-conformal quantile: the ceil((n + 1) level)-th smallest score (Vovk et al. 2005); 1 when n is too small for it.
 double conformal_quantile(std::vector<double> scores, double level);
 
-// Trains the map stage once a fold. Returns nothing when `stop` said so.
-std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData& data,
-                                     const std::function<bool()>& stop);
+// What the fold's network, which did not see the scene, says of every (pair, view), pair-major: how maps and flags look
+// on unseen scenes, which the action head learns from.
+struct CrossFit {
+  std::vector<int> fold_of;  // by pair
+  at::Tensor map;            // (R 64 64) logits, float16
+  at::Tensor flag;           // (R) logits, float32
+};
+
+// Trains the map stage once a fold. Returns nothing when `stop` said so. `cross_fit` gets what the folds say.
+std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData& data, const std::function<bool()>& stop,
+                                     CrossFit& cross_fit);
+
+// RUN/cross_fit.safetensors: durable, beside the checkpoints.
+void write_cross_fit(const std::filesystem::path& file, const CrossFit& cross_fit);
+CrossFit read_cross_fit(const std::filesystem::path& file, std::size_t pairs, std::size_t views);
 
 }  // namespace cp

@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "diffusion/sampler.h"
-#include "diffusion/schedule.h"
 #include "learn/stages.h"
 #include "runtime/action_head.h"
 #include "runtime/beam.h"
+#include "runtime/model_parts.h"
 #include "text/template.h"
 
 namespace cp {
@@ -48,6 +48,42 @@ std::string decode(const NanoModel& model, const std::vector<float>& first, KeyV
   return caption_text(model.tokenizer, beam_search(first, step, options).front().tokens);
 }
 
+// Samples of the head by its training network; the deterministic kinds and heatmap go through the runtime's code.
+std::vector<float> draw(const HeadNet& head, const HeadNet::Condition& condition, const ActionHead::Sampling& how,
+                        std::vector<float> x, std::uint64_t seed) {
+  const auto rows = static_cast<std::int64_t>(x.size() / 3);
+  const auto tensor = [&](std::span<const float> values) {
+    return at::from_blob(const_cast<float*>(values.data()), {1, rows, 3}, at::kFloat);
+  };
+  const auto give = [](const at::Tensor& values, std::span<float> out) {
+    const std::vector<float> result = to_floats(values);
+    std::copy(result.begin(), result.end(), out.begin());
+  };
+  const std::string& kind = head.shape().kind;
+  if (kind == "diffusion") {
+    const Denoiser denoiser = [&](std::span<const float> noisy, int t, std::span<float> eps) {
+      const at::Tensor alpha = at::full({1, rows, 1}, how.alphas[static_cast<std::size_t>(t)], at::kFloat);
+      give(head.denoise(tensor(noisy), at::full({1, rows}, t, at::kLong), alpha, condition, 0, false), eps);
+    };
+    Rng rng(seed, Stream::diffusion_noise);  // only samplers that draw noise on their way read it
+    sample(denoiser, how.alphas, how.timesteps, how.options, rng, x);
+  } else if (kind == "flow") {
+    const Velocity field = [&](std::span<const float> noisy, float t, std::span<float> v) {
+      give(head.velocity(tensor(noisy), at::full({1, rows, 1}, t, at::kFloat), condition, 0, false), v);
+    };
+    sample_flow(field, how.times, how.flow, x);
+  } else if (kind == "regression") {
+    give(head.regress(condition).unsqueeze(1).expand({1, rows, 3}), x);
+  } else {
+    const PlacesBatch& p = condition.places;
+    const Places places(to_floats(p.evidence), p.spread.item<double>(), p.action_logit.item<double>(),
+                        p.action_spread.item<double>());
+    Rng rng(seed, Stream::diffusion_noise);
+    for (std::size_t i = 0; i < x.size(); i += 3) places.draw(rng, std::span<float, 3>(x.data() + i, 3));
+  }
+  return x;
+}
+
 }  // namespace
 
 EngineAnswer answer_by_training_engine(const NanoModel& model, const EfficientNetLite::Features& before,
@@ -72,21 +108,14 @@ EngineAnswer answer_by_training_engine(const NanoModel& model, const EfficientNe
   out.logits = to_floats(model.language.logits(hidden.select(1, -1)));
   out.caption = out.changed ? decode(model, out.logits, cache) : m.no_change_caption.at("en");
 
-  const at::Tensor condition = model.average.condition(
-      {hidden.slice(1, prompt.visual_begin, prompt.visual_begin + kGridTokens), hidden.select(1, -1)});
-  const Denoiser denoiser = [&](std::span<const float> x, int t, std::span<float> eps) {
-    const auto rows = static_cast<std::int64_t>(x.size() / 3);
-    const at::Tensor in = at::from_blob(const_cast<float*>(x.data()), {rows, 3}, at::kFloat);
-    const std::vector<float> result =
-        to_floats(model.average.denoise(in, at::full({rows}, t, at::kLong), condition.expand({rows, -1}), 0.0, false));
-    std::copy(result.begin(), result.end(), eps.begin());
-  };
-  const std::vector<double> alphas = accumulated_alphas(parse_schedule(m.head.schedule), m.head.train_steps);
-  SamplerOptions sampler;
-  sampler.kind = parse_sampler(m.head.sampler);
-  Rng rng(seed, Stream::diffusion_noise);  // only samplers that draw noise on their way read it
-  out.samples = start_noise(seed, m.head.samples);
-  sample(denoiser, alphas, respace(parse_spacing(m.head.spacing), m.head.steps, alphas), sampler, rng, out.samples);
+  HiddenBatch read;
+  read.grid = hidden.slice(1, prompt.visual_begin, prompt.visual_begin + kGridTokens);
+  read.last = hidden.select(1, -1);
+  set_map(read, fused.map, (fused.flag - m.flag.bias) / m.flag.temperature);
+  if (m.head.condition == "queries")
+    read.read = read_out(model.language, prompt, visual, model.average.params["condition.readout"]);
+  const HeadNet::Condition condition = model.average.condition(read);
+  out.samples = draw(model.average, condition, head_sampling(m, kManifestFile), start_noise(seed, m.head.samples), seed);
   const Point p = snap_to_map(densest(out.samples), out.map, m.head.snap_sigma);
   out.x = (p.x + 1) / 2;
   out.y = (p.y + 1) / 2;

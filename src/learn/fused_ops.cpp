@@ -2,6 +2,10 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cmath>
+#include <limits>
+#include <optional>
+
 namespace cp {
 
 namespace {
@@ -79,12 +83,21 @@ class Rotate : public torch::autograd::Function<Rotate> {
   }
 };
 
+// 1 with probability `keep`, to 2^-16: four of the generator's 64 bits each, since drawing is serial.
+at::Tensor keep_mask(const at::Tensor& like, double keep) {
+  constexpr std::int64_t kPerDraw = 4;
+  const std::int64_t n = like.numel();
+  at::Tensor bits = at::empty({(n + kPerDraw - 1) / kPerDraw}, like.options().dtype(at::kLong));
+  bits.random_(std::numeric_limits<std::int64_t>::min(), std::optional<std::int64_t>());
+  return bits.view(at::kShort).slice(0, 0, n).view(like.sizes()).lt(std::lround(keep * 65536) - 32768);
+}
+
 class LowRank : public torch::autograd::Function<LowRank> {
  public:
   static at::Tensor forward(Context* context, const at::Tensor& x, const at::Tensor& a, const at::Tensor& b,
                             double scale, double dropout) {
     at::Tensor kept;
-    if (dropout > 0) kept = at::empty(x.sizes(), x.options().dtype(at::kBool)).bernoulli_(1 - dropout);
+    if (dropout > 0) kept = keep_mask(x, 1 - dropout);
     const at::Tensor h = at::linear(dropped(x, kept), a.to(x.scalar_type()));
     context->save_for_backward({x, a, b, kept, h});
     context->saved_data["scale"] = scale / (1 - dropout);

@@ -75,7 +75,8 @@ MemoryPlanner::MemoryPlanner(const PublishedConfig& config, const PublishedData&
   const VisionShape vision = read_vision_shape(config.vision, vision_kind(config.vision));
   shape_ = pair_fusion_shape(config.fusion.kind, config.fusion.width, vision, language_.hidden_size);
   fusion_ = count(PairFusion::parameters(shape_));
-  head_ = count(ActionHead::parameters(config.head.condition, language_.hidden_size));
+  head_ = count(ActionHead::parameters(
+      {config.head.kind, config.head.condition, config.head.evidence, shape_.grid, language_.hidden_size}));
 }
 
 // What the graph keeps for the way back: language_net.h's layers made of fused_ops.h, and what a layer holds while it
@@ -139,7 +140,7 @@ MemoryPlan MemoryPlanner::plan(const std::string& stage, int batch_size) const {
                     compute_ == kFloat ? "float32" : "16 bits"));
     add("batch", 2 * kFloat * rows.tokens * d, "embeddings");
   } else {
-    const double width = (config_.head.condition == "visual_attention" ? shape_.rows() + 1 : 1) * d;
+    const double width = (reads_grid(config_.head) ? shape_.rows() + 1 : 1) * d;
     const auto tokens = static_cast<double>(kHiddenBatch * data_.prompts.front().ids.size());
     add("activations", tokens * (kFloat * 3 * d + compute_ * (4 * d + 3 * language_.intermediate_size)),
         "one layer while the hidden states are computed");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/file.h"
+#include "runtime/model_parts.h"
 #include "text/template.h"
 
 namespace cp {
@@ -55,8 +56,8 @@ NanoModel::NanoModel(ModelManifest m, std::string tokenizer_text, const Language
       fusion(seed),
       projector(seed, config.hidden_size, static_cast<int>(m.fusion.concepts.size())),
       language(config, seed, dropout),
-      head(seed, m.head.condition, config.hidden_size),
-      average(seed, m.head.condition, config.hidden_size) {
+      head(seed, head_shape(m, config.hidden_size)),
+      average(seed, head.shape()) {
   manifest = std::move(m);
 }
 

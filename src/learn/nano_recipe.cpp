@@ -1,5 +1,7 @@
 #include "learn/nano_recipe.h"
 
+#include <cstdio>
+
 #include "core/file.h"
 #include "learn/calibrate.h"
 #include "learn/stages.h"
@@ -9,29 +11,44 @@ namespace {
 
 constexpr std::uint64_t kMaxTokenizer = std::uint64_t{256} << 20;
 constexpr std::size_t kCacheBatch = 32;
+constexpr const char* kCrossFit = "cross_fit.safetensors";
 
-// Hidden states of every (pair, view) under the frozen networks, with the true flag and the default instruction.
+// What the head reads of every (pair, view) under the frozen networks, with the true flag and the default instruction;
+// maps and flags those of `cross_fit` where given.
 HiddenBatch cache_hidden(const std::vector<TrainPair>& pairs, const FeatureCache& features, const Prompt& prompt,
-                         const NanoModel& model) {
+                         const NanoModel& model, const HeadOptions& head, const CrossFit* cross_fit) {
   at::NoGradGuard no_grad;
   const std::vector<Pick> picks = all_picks(pairs);
-  std::vector<at::Tensor> grid, last;
+  std::vector<at::Tensor> grid, last, maps, flags, visuals;
   for (std::size_t i = 0; i < picks.size(); i += kCacheBatch) {
     const std::vector<Pick> batch(picks.begin() + static_cast<std::ptrdiff_t>(i),
                                   picks.begin() + static_cast<std::ptrdiff_t>(std::min(i + kCacheBatch, picks.size())));
     std::vector<std::int64_t> changed;
     for (const Pick& pick : batch) changed.push_back(pairs[pick.pair].record.changeflag);
     const FeatureBatch a = gather_features(features, batch, 0), b = gather_features(features, batch, 1);
-    const ProjectorOut projected = model.projector.forward(a, b, model.fusion.forward(a, b, false), false);
+    const FusionOut fused = model.fusion.forward(a, b, false);
+    const ProjectorOut projected = model.projector.forward(a, b, fused, false);
     const at::Tensor visual =
         model.projector.embeddings(projected.grid, at::tensor(changed, at::kLong), projected.concepts.sigmoid());
     KeyValues cache;
     const at::Tensor hidden = model.language.forward(prompt_embeddings(model.language, prompt, visual), cache, false);
     grid.push_back(hidden.slice(1, prompt.visual_begin, prompt.visual_begin + kGridTokens).clone());
     last.push_back(hidden.select(1, -1).clone());
+    maps.push_back(fused.map);
+    flags.push_back(fused.flag);
+    if (head.condition == "queries") visuals.push_back(visual);
   }
-  if (grid.empty()) return {};
-  return {at::cat(grid), at::cat(last)};
+  HiddenBatch out;
+  if (grid.empty()) return out;
+  out.grid = at::cat(grid);
+  out.last = at::cat(last);
+  if (!visuals.empty()) out.visual = at::cat(visuals);
+  if (reads_map(head)) {
+    const ModelManifest::Flag& c = model.manifest.flag;
+    set_map(out, cross_fit ? cross_fit->map : at::cat(maps),
+            ((cross_fit ? cross_fit->flag : at::cat(flags)) - c.bias) / c.temperature);
+  }
+  return out;
 }
 
 }  // namespace
@@ -55,16 +72,43 @@ std::unique_ptr<Stage> NanoRecipe::make_stage(const std::string& name) {
   if (name == "text") return std::make_unique<TextStage>(config_, data_, m.language, m.projector);
   if (name == "map") return std::make_unique<MapStage>(config_, data_, m.fusion);
   if (name == "caption") return std::make_unique<CaptionStage>(config_, data_, m.fusion, m.projector, m.language);
+  return std::make_unique<HeadStage>(config_.head, config_.seed, head_data(), m.head, m.average);
+}
+
+// Without folds, or without their file, the head learns from maps of scenes that the fusion has seen: they look better
+// than those it will meet.
+std::optional<CrossFit> NanoRecipe::find_cross_fit() const {
+  if (config_.folds == 0) return std::nullopt;
+  std::error_code ignored;
+  const std::filesystem::path from = config_.from;
+  for (const std::filesystem::path& folder : {std::filesystem::path(config_.out), from, from / ".." / ".."})
+    if (std::filesystem::is_regular_file(folder / kCrossFit, ignored))
+      return read_cross_fit(folder / kCrossFit, data_.train.size(), data_.train.front().views.size());
+  std::fprintf(stderr, "no %s of a run with folds: the head learns from maps of scenes that were trained on\n", kCrossFit);
+  return std::nullopt;
+}
+
+HeadStage::Data NanoRecipe::head_data() {
+  NanoModel& m = *model_;
   const Prompt prompt = plain_prompt(data_.tokenizer, instruction_templates("en").front(), kVisualTokens);
-  return std::make_unique<HeadStage>(config_.head, config_.seed, data_.train, data_.val,
-                                     cache_hidden(data_.train, data_.train_features, prompt, m),
-                                     cache_hidden(data_.val, data_.val_features, prompt, m), m.head, m.average);
+  const std::optional<CrossFit> cross_fit = reads_map(config_.head) ? find_cross_fit() : std::nullopt;
+  HeadStage::Data data{
+      data_.train, data_.val,
+      cache_hidden(data_.train, data_.train_features, prompt, m, config_.head, cross_fit ? &*cross_fit : nullptr),
+      cache_hidden(data_.val, data_.val_features, prompt, m, config_.head, nullptr)};
+  if (config_.head.condition == "queries")
+    data.readout = [&m, prompt](const at::Tensor& visual, const at::Tensor& tokens) {
+      return read_out(m.language, prompt, visual, tokens);
+    };
+  return data;
 }
 
 bool NanoRecipe::after_stage(const std::string& name, const std::function<bool()>& stop, OrderedJson& line) {
   if (name != "map" || config_.folds == 0) return true;
-  const std::optional<Calibration> found = calibrate(config_, data_, stop);
+  CrossFit cross_fit;
+  const std::optional<Calibration> found = calibrate(config_, data_, stop, cross_fit);
   if (!found) return false;
+  write_cross_fit(std::filesystem::path(config_.out) / kCrossFit, cross_fit);
   model_->manifest.flag = found->flag;
   model_->manifest.region = found->region;
   line = {{"stage", "calibrate"},

@@ -5,8 +5,10 @@
 
 #include <optional>
 
+#include "learn/calibrate.h"
 #include "learn/nano_model.h"
 #include "learn/recipe.h"
+#include "learn/stages.h"
 #include "learn/train_data.h"
 
 namespace cp {
@@ -25,6 +27,9 @@ class NanoRecipe : public Recipe {
   bool after_stage(const std::string& name, const std::function<bool()>& stop, OrderedJson& line) override;
 
  private:
+  std::optional<CrossFit> find_cross_fit() const;
+  HeadStage::Data head_data();
+
   TrainConfig config_;
   TrainData data_;
   std::optional<NanoModel> model_;

@@ -47,8 +47,8 @@ PublishedModel::PublishedModel(ModelManifest m, const fs::path& folder, const Pu
       language_folder_(part_path(folder, m.language.path)),
       language(load_base(language_folder_)),
       fusion(fusion_shape(m, vision_folder_, language.config().hidden_size), config.seed, 1),
-      head(config.seed, config.head.condition, language.config().hidden_size),
-      average(config.seed, config.head.condition, language.config().hidden_size) {
+      head(config.seed, head_shape(m, language.config().hidden_size)),
+      average(config.seed, head.shape()) {
   manifest = std::move(m);
   load_checked(SafeTensors::open(part_path(folder, manifest.fusion.file)), {{&fusion.params, ""}});
   load_checked(SafeTensors::open(part_path(folder, manifest.head.file)), {{&head.params, ""}});

@@ -29,7 +29,13 @@ void check_config(const PublishedConfig& config) {
   want_choice("strategy", config.strategy, {"phases", "joint"});
   want_choice("parts", config.parts, {"reference", "copy"});
   want_choice("fusion.kind", config.fusion.kind, {"concat", "subtract", "patch"});
-  want_choice("head.condition", config.head.condition, {"last_token", "visual_attention"});
+  want_choice("head.kind", config.head.kind, {"diffusion", "flow", "regression", "heatmap"});
+  want_choice("head.condition", config.head.condition,
+              {"none", "last_token", "pooled", "visual_attention", "visual_grid"});
+  if (config.head.condition == "visual_grid") {
+    want(config.fusion.kind == "patch", "fusion.kind", "patch with head.condition=visual_grid: a grid to point on");
+    want_choice("head.evidence", config.head.evidence, {"hidden", "map", "hidden+map"});
+  }
   want(config.lora.r >= 1 && config.lora.r <= 256, "lora.r", "1 to 256");
   want(config.lora.alpha > 0, "lora.alpha", "a number above 0");
   want(config.lora.dropout >= 0 && config.lora.dropout < 1, "lora.dropout", "a number from 0 to below 1");
@@ -48,6 +54,7 @@ fs::path start_folder(const PublishedConfig& config) {
   o.language = frozen_language(config).string();
   o.fusion = config.fusion.kind;
   o.width = config.fusion.width;
+  o.head = config.head.kind;
   o.condition = config.head.condition;
   o.template_name = config.template_name;
   o.name = config.name;
@@ -108,10 +115,10 @@ void PublishedRecipe::prepare(const RunFolder::Saved*) {
 std::unique_ptr<Stage> PublishedRecipe::make_stage(const std::string& name) {
   if (name != "head") return std::make_unique<AnswerStage>(config_, data_, *model_, name == "joint");
   const Prompt& prompt = data_.prompts.front();
-  HiddenBatch train = published_hidden(*model_, data_.train, data_.train_features, prompt);
-  HiddenBatch val = published_hidden(*model_, data_.val, data_.val_features, prompt);
-  return std::make_unique<HeadStage>(config_.head, config_.seed, data_.train, data_.val, std::move(train),
-                                     std::move(val), model_->head, model_->average);
+  HiddenBatch train = published_hidden(*model_, data_.train, data_.train_features, prompt, config_.head);
+  HiddenBatch val = published_hidden(*model_, data_.val, data_.val_features, prompt, config_.head);
+  const HeadStage::Data data{data_.train, data_.val, std::move(train), std::move(val)};
+  return std::make_unique<HeadStage>(config_.head, config_.seed, data, model_->head, model_->average);
 }
 
 }  // namespace cp

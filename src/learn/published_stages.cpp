@@ -25,20 +25,21 @@ PairFusionOut fuse(const PublishedModel& model, const FeatureCache& features, co
 }
 
 HiddenBatch hidden_batch(const HeadOptions& head, const at::Tensor& hidden, const CaptionRows& rows,
-                         std::size_t samples) {
+                         const PairFusionOut& fused, std::size_t samples) {
   HiddenBatch out;
   out.last = hidden.index_select(0, rows.last_places.to(hidden.device()));
-  if (head.condition == "visual_attention") {
+  if (reads_grid(head)) {
     const auto n = static_cast<std::int64_t>(samples);
     out.grid = hidden.index_select(0, rows.visual_places.to(hidden.device())).view({n, -1, hidden.size(1)});
   }
+  if (reads_map(head)) set_map(out, fused.map, fused.flag);
   return out;
 }
 
 }  // namespace
 
 AnswerStage::AnswerStage(const PublishedConfig& config, const PublishedData& data, PublishedModel& model, bool joint)
-    : config_(config), data_(data), model_(model), joint_(joint), noise_loss_(config.head, config.seed) {}
+    : config_(config), data_(data), model_(model), joint_(joint), action_loss_(config.head, config.seed) {}
 
 void AnswerStage::add_parameters(AdamW& optimiser) {
   optimiser.add_group(model_.language.lora->params, 1.0, "");
@@ -68,7 +69,7 @@ at::Tensor AnswerStage::batch_loss(const std::vector<TrainPair>& pairs, const Fe
   at::Tensor total = caption;
   if (joint_) {
     const HeadNet& head = training ? model_.head : model_.average;
-    const at::Tensor action = noise_loss_(head, hidden_batch(config_.head, hidden, rows, batch.samples.size()),
+    const at::Tensor action = action_loss_(head, hidden_batch(config_.head, hidden, rows, fused, batch.samples.size()),
                                           batch.targets, epoch, batch.numbers, training);
     parts["action"] = action.item<double>();
     total = config_.caption.caption_weight * caption + config_.caption.action_weight * action;
@@ -113,7 +114,7 @@ OrderedJson AnswerStage::validate() {
 }
 
 HiddenBatch published_hidden(const PublishedModel& model, const std::vector<TrainPair>& pairs,
-                             const FeatureCache& features, const Prompt& prompt) {
+                             const FeatureCache& features, const Prompt& prompt, const HeadOptions& head) {
   at::NoGradGuard no_grad;
   const std::vector<Pick> picks = all_picks(pairs);
   Progress progress("hidden states", picks.size(), "views");
@@ -130,16 +131,18 @@ HiddenBatch published_hidden(const PublishedModel& model, const std::vector<Trai
   KeyValues shared;
   if (begin > 0) language.forward(embed(0, begin), shared, false);
   const at::Tensor tail = embed(behind, prompt.ids.size());
-  std::vector<at::Tensor> grid, last;
+  std::vector<at::Tensor> grid, last, maps, flags;
   for (std::size_t first = 0; first < picks.size(); first += kHiddenBatch) {
     const std::vector<Pick> batch(
         picks.begin() + static_cast<std::ptrdiff_t>(first),
         picks.begin() + static_cast<std::ptrdiff_t>(std::min(first + kHiddenBatch, picks.size())));
     const auto rows = static_cast<std::int64_t>(batch.size());
-    const at::Tensor x = at::cat({fuse(model, features, batch).embeddings, tail.expand({rows, -1, -1})}, 1);
+    const PairFusionOut fused = fuse(model, features, batch);
+    if (reads_map(head)) maps.push_back(fused.map), flags.push_back(fused.flag);
+    const at::Tensor x = at::cat({fused.embeddings, tail.expand({rows, -1, -1})}, 1);
     KeyValues cache = repeat_rows(shared, rows);
     const at::Tensor hidden = language.forward(x, cache, false);
-    if (model.manifest.head.condition == "visual_attention")
+    if (reads_grid(head))
       grid.push_back(hidden.slice(1, 0, prompt.visual_count).clone());
     last.push_back(hidden.select(1, -1).clone());
     progress.advance(batch.size());
@@ -148,6 +151,7 @@ HiddenBatch published_hidden(const PublishedModel& model, const std::vector<Trai
   HiddenBatch out;
   if (!grid.empty()) out.grid = at::cat(grid);
   if (!last.empty()) out.last = at::cat(last);
+  if (!maps.empty()) set_map(out, at::cat(maps), at::cat(flags));
   return out;
 }
 

@@ -31,13 +31,13 @@ class AnswerStage : public Stage {
   const PublishedData& data_;
   PublishedModel& model_;
   bool joint_;
-  NoiseLoss noise_loss_;
+  ActionLoss action_loss_;
 };
 
 inline constexpr std::size_t kHiddenBatch = 16;  // pairs whose hidden states are computed at a time
 
 // Hidden states of every (pair, view), pair-major, under the frozen networks after the default prompt.
 HiddenBatch published_hidden(const PublishedModel& model, const std::vector<TrainPair>& pairs,
-                             const FeatureCache& features, const Prompt& prompt);
+                             const FeatureCache& features, const Prompt& prompt, const HeadOptions& head);
 
 }  // namespace cp

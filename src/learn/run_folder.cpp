@@ -56,7 +56,9 @@ std::vector<fs::path> checkpoints(const fs::path& folder) {
 
 void note_head(const HeadOptions& options, ModelManifest& manifest) {
   ModelManifest::Head& head = manifest.head;
+  head.kind = options.kind;
   head.condition = options.condition;
+  head.evidence = options.evidence;
   head.schedule = options.schedule;
   head.sampler = options.sampler;
   head.spacing = options.spacing;

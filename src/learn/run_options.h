@@ -17,6 +17,7 @@ struct RunOptions {
   std::string vision = "models/nano/vision";
   std::string out = "runs/nano";
   std::string cache = "runs/cache";
+  std::string from, first_stage;
   std::string name = "nano";
   std::uint64_t seed = 0;
   std::uint64_t view_seed = 0;
@@ -71,7 +72,9 @@ struct StageOptions {
 };
 
 struct HeadOptions : StageOptions {
+  std::string kind = "diffusion";
   std::string condition = "visual_attention";
+  std::string evidence = "hidden+map";  // of the condition visual_grid
   std::string schedule = "linear";
   std::string sampler = "dpmpp_2m";
   std::string spacing = "quadratic";
@@ -81,14 +84,18 @@ struct HeadOptions : StageOptions {
   double dropout = 0.1;
   double ema = 0.99;
   double snap_sigma = 0.3;
+  double density_weight = 0;  // of the negative log density of the target beside a denoiser's loss (visual_grid)
+  double map_noise = 1;       // scale of the random gain (sd 0.15) and shift (sd 0.3) of the change map in training
   std::string target = "largest";
 
   template <class V>
   void fields(V& v) {
     StageOptions::fields(v);
-    v("condition", condition, "visual_attention | last_token");
+    v("kind", kind, "diffusion | flow | regression | heatmap");
+    v("condition", condition, "none | last_token | pooled | visual_attention | queries | visual_grid");
+    v("evidence", evidence, "what visual_grid reads: hidden | map | hidden+map");
     v("schedule", schedule, "noise schedule: linear | squared_cosine");
-    v("sampler", sampler, "ddpm | ddim | dpmpp_2m");
+    v("sampler", sampler, "ddpm | ddim | dpmpp_2m; of a flow: euler | midpoint");
     v("spacing", spacing, "leading | trailing | linspace | quadratic | log_snr");
     v("steps", steps, "denoising steps of an answer");
     v("samples", samples, "draws of an answer");
@@ -96,8 +103,19 @@ struct HeadOptions : StageOptions {
     v("dropout", dropout, "in the denoiser");
     v("ema", ema, "decay of the averaged weights that are saved");
     v("snap_sigma", snap_sigma, "width of the snap to the change map, 0 = off");
+    v("density_weight", density_weight, "weight of the target's negative log density beside a denoiser's loss");
+    v("map_noise", map_noise, "scale of the random gain and shift of the change map in training; 0 = none");
     v("target", target, "largest | union | centroid");
   }
 };
+
+// Whether the head's condition reads the last hidden states of the visual positions.
+inline bool reads_grid(const HeadOptions& head) {
+  return head.condition == "pooled" || head.condition == "visual_attention" ||
+         (head.condition == "visual_grid" && head.evidence != "map");
+}
+
+// Whether it reads the change map and flag.
+inline bool reads_map(const HeadOptions& head) { return head.condition == "visual_grid" && head.evidence != "hidden"; }
 
 }  // namespace cp

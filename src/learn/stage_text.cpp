@@ -14,6 +14,16 @@ at::Tensor prompt_embeddings(const LanguageNet& language, const Prompt& prompt, 
   return at::cat({all.slice(1, 0, prompt.visual_begin), visual, all.slice(1, prompt.visual_begin + count)}, 1);
 }
 
+at::Tensor read_out(const LanguageNet& language, const Prompt& prompt, const at::Tensor& visual,
+                    const at::Tensor& tokens) {
+  KeyValues cache;
+  {
+    at::NoGradGuard no_grad;  // what stands before them does not depend on the tokens
+    language.forward(prompt_embeddings(language, prompt, visual), cache, false);
+  }
+  return language.forward(tokens.unsqueeze(0).expand({visual.size(0), -1, -1}), cache, false);
+}
+
 at::Tensor caption_loss(const LanguageNet& language, const at::Tensor& prompt,
                         const std::vector<std::vector<int>>& captions, int per_prompt, double label_smoothing,
                         bool training) {

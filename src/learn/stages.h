@@ -3,6 +3,7 @@
 // Out: the four stages: text and map and caption (phase 1), head (phase 2).
 // Not here: the loop (trainer.h); calibration (calibrate.h).
 
+#include <functional>
 #include <memory>
 
 #include "learn/fusion_net.h"
@@ -76,27 +77,40 @@ class CaptionStage : public Stage {
   std::vector<Prompt> prompts_;
 };
 
-// What the denoiser learns from: `draws` noisy versions of each action, f(seed, epoch, sample).
-class NoiseLoss {
+// What an action head learns from, f(seed, epoch, sample): of a denoiser `draws` noisy versions of each action.
+class ActionLoss {
  public:
-  NoiseLoss(const HeadOptions& options, std::uint64_t seed);
-  // Mean squared error of the predicted noise; hidden states, targets and samples (numbers for the draws) by row.
+  ActionLoss(const HeadOptions& options, std::uint64_t seed);
+  // diffusion: mean squared error of the predicted noise; flow: of the velocity; regression: mean absolute error;
+  // heatmap: mean negative log density of the place and log-probability of a. Hidden states, targets and samples
+  // (numbers for the draws) by row. Pairs without a point teach `a` alone.
   at::Tensor operator()(const HeadNet& head, const HiddenBatch& hidden, const std::vector<ActionTarget>& targets,
                         int epoch, std::span<const std::size_t> samples, bool training) const;
 
  private:
+  at::Tensor denoising(const HeadNet& head, const HeadNet::Condition& condition, const at::Tensor& clean,
+                       const at::Tensor& weight, int epoch, std::span<const std::size_t> samples, bool training) const;
+
   const HeadOptions& options_;
   std::uint64_t seed_;
   at::Tensor alphas_;  // (T) accumulated
 };
 
+// Last hidden states of readout tokens (4 D) appended to the prompts of some rows: visual (B N D) -> (B 4 D).
+using Readout = std::function<at::Tensor(const at::Tensor& visual, const at::Tensor& tokens)>;
+
 // Action head on cached hidden states; everything else is frozen.
 class HeadStage : public Stage {
  public:
-  // Rows of the hidden states: pair-major, then view; of the validation pairs one view.
-  HeadStage(const HeadOptions& options, std::uint64_t seed, const std::vector<TrainPair>& train,
-            const std::vector<TrainPair>& val, HiddenBatch train_hidden, HiddenBatch val_hidden, HeadNet& head,
-            HeadNet& average);
+  // Rows of the hidden states: pair-major, then view; of the validation pairs one view. Trains on the pairs in `subset`;
+  // empty = all. `readout` is needed by the condition `queries` only.
+  struct Data {
+    const std::vector<TrainPair>&train, &val;
+    HiddenBatch train_hidden, val_hidden;
+    Readout readout = {};
+  };
+  HeadStage(const HeadOptions& options, std::uint64_t seed, const Data& data, HeadNet& head, HeadNet& average,
+            std::vector<std::size_t> subset = {});
   std::string name() const override { return "head"; }
   const StageOptions& options() const override { return options_; }
   void add_parameters(AdamW& optimiser) override;
@@ -108,12 +122,16 @@ class HeadStage : public Stage {
  private:
   const HeadOptions& options_;
   std::uint64_t seed_;
-  const std::vector<TrainPair>&train_, &val_;
-  HiddenBatch train_hidden_, val_hidden_;
+  const Data data_;
   HeadNet& head_;
   HeadNet& average_;
-  NoiseLoss noise_loss_;
+  std::vector<std::size_t> subset_;
+  ActionLoss action_loss_;
 };
+
+// Last hidden states of readout tokens (4 D) after the prompt: visual (B N D) -> (B 4 D).
+at::Tensor read_out(const LanguageNet& language, const Prompt& prompt, const at::Tensor& visual,
+                    const at::Tensor& tokens);
 
 // (B T D): the prompt's embeddings with the visual ones in their places; `visual` (B N D).
 at::Tensor prompt_embeddings(const LanguageNet& language, const Prompt& prompt, const at::Tensor& visual);

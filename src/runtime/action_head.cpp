@@ -12,13 +12,14 @@ namespace cp {
 
 namespace {
 
-constexpr int kQueries = 4, kKey = 64;
 constexpr int kTime = 128;  // width of the embedding of a timestep
-constexpr int kWidths[5] = {3 + kTime + ActionHead::kCondition, 256, 512, 256, 3};
+constexpr int kWidths[5] = {3 + kTime + HeadCondition::kWidth, 256, 512, 256, 3};
 constexpr const char* kNames[4] = {"denoiser.0", "denoiser.2", "denoiser.4", "denoiser.6"};
+constexpr int kRegressor = 256;
+constexpr double kActionSpread = 0.1;  // of a heatmap's draws
 constexpr double kDensityWidth = 0.15;
 
-int out_width(bool attends, int hidden) { return attends ? kQueries * kKey + kQueries * 2 + hidden : hidden; }
+Evidence::Shape evidence_shape(const HeadShape& s) { return {s.evidence, s.grid, s.hidden}; }
 
 }  // namespace
 
@@ -29,76 +30,73 @@ std::vector<float> start_noise(std::uint64_t seed, int count) {
   return noise;
 }
 
-Parameters ActionHead::parameters(const std::string& condition, int hidden) {
-  const bool attends = condition == "visual_attention";
-  if (!attends && condition != "last_token")
-    throw UserError(ErrorKind::model, "head.condition",
-                    "wanted visual_attention or last_token, found \"" + condition + "\"",
-                    "Other conditions are not in this version.");
+Parameters ActionHead::parameters(const HeadShape& s) {
+  if (!s.denoises() && s.kind != "regression" && s.kind != "heatmap")
+    throw UserError(ErrorKind::model, "head.kind",
+                    "wanted diffusion, flow, regression or heatmap, found \"" + s.kind + "\"", "Use one of these.");
   Parameters p;
-  if (attends) {
-    p.normal("condition.query", {kQueries, kKey}, 0.1);
-    p.linear("condition.key", hidden, kKey);
-    p.linear("condition.value", hidden, kKey);
+  if (s.on_grid()) {
+    Evidence::add_parameters(p, evidence_shape(s));
+    return p;
   }
-  p.linear("condition.out", out_width(attends, hidden), kCondition);
-  p.norm("condition.norm", kCondition);
-  for (int i = 0; i < 4; ++i) p.linear(kNames[i], kWidths[i], kWidths[i + 1]);
+  HeadCondition::add_parameters(p, s);
+  if (s.denoises()) {
+    for (int i = 0; i < 4; ++i) p.linear(kNames[i], kWidths[i], kWidths[i + 1]);
+  } else if (s.kind == "regression") {
+    p.linear("regressor.0", HeadCondition::kWidth, kRegressor);
+    p.linear("regressor.2", kRegressor, 3);
+  } else {
+    p.linear("places.out", HeadCondition::kWidth, kHeatSide * kHeatSide);
+    p.linear("places.action", HeadCondition::kWidth, 1);
+    p.constant("places.log_spread", {}, std::log(0.05));
+  }
   return p;
 }
 
-ActionHead ActionHead::load(const SafeTensors& file, const std::string& condition, int grid, int hidden) {
-  parameters(condition, hidden).expectation().check(file);
+ActionHead ActionHead::load(const SafeTensors& file, const HeadShape& s) {
+  parameters(s).expectation().check(file);
   ActionHead h;
-  h.attends_ = condition == "visual_attention";
-  h.grid_ = grid;
-  h.hidden_ = hidden;
-  if (h.attends_) {
-    h.query_ = load_floats(file, "condition.query", {kQueries, kKey});
-    h.key_ = load_linear(file, "condition.key", kKey, hidden);
-    h.value_ = load_linear(file, "condition.value", kKey, hidden);
+  h.shape_ = s;
+  if (s.on_grid()) {
+    h.evidence_ = Evidence::load(file, evidence_shape(s));
+    return h;
   }
-  h.out_ = load_linear(file, "condition.out", kCondition, out_width(h.attends_, hidden));
-  h.norm_ = load_norm(file, "condition.norm", kCondition);
-  for (int i = 0; i < 4; ++i) h.denoiser_[i] = load_linear(file, kNames[i], kWidths[i + 1], kWidths[i]);
+  h.condition_ = HeadCondition::load(file, s);
+  if (s.denoises()) {
+    for (int i = 0; i < 4; ++i) h.denoiser_[i] = load_linear(file, kNames[i], kWidths[i + 1], kWidths[i]);
+  } else if (s.kind == "regression") {
+    h.regressor_[0] = load_linear(file, "regressor.0", kRegressor, HeadCondition::kWidth);
+    h.regressor_[1] = load_linear(file, "regressor.2", 3, kRegressor);
+  } else {
+    h.places_ = load_linear(file, "places.out", kHeatSide * kHeatSide, HeadCondition::kWidth);
+    h.action_ = load_linear(file, "places.action", 1, HeadCondition::kWidth);
+    h.log_spread_ = load_floats(file, "places.log_spread", {})[0];
+  }
   return h;
 }
 
-std::vector<float> ActionHead::condition(std::span<const float> prompt, int visual_begin) const {
-  const std::size_t d = static_cast<std::size_t>(hidden_),
-                    cells = static_cast<std::size_t>(grid_) * static_cast<std::size_t>(grid_);
-  const std::size_t begin = static_cast<std::size_t>(visual_begin) * d;
-  CP_CHECK(prompt.size() % d == 0 && prompt.size() >= begin + cells * d,
+ActionHead::Condition ActionHead::condition(const HeadInput& input) const {
+  const std::size_t d = static_cast<std::size_t>(shape_.hidden), begin = static_cast<std::size_t>(input.visual_begin) * d;
+  const std::size_t cells = static_cast<std::size_t>(shape_.grid) * static_cast<std::size_t>(shape_.grid) * d;
+  CP_CHECK(input.prompt.size() % d == 0 && input.prompt.size() >= begin + cells,
            "ActionHead: the prompt is not T x D, or too short");
-  const std::span<const float> last = prompt.last(d);
-  std::vector<float> joined;
-  if (attends_) {
-    const std::span<const float> grid = prompt.subspan(begin, cells * d);
-    const std::vector<float> keys = key_(grid), values = value_(grid);  // (16 64) each
-    std::vector<float> mixed(kQueries * kKey), places(kQueries * 2), weights(cells);
-    for (std::size_t q = 0; q < kQueries; ++q) {
-      for (std::size_t n = 0; n < cells; ++n) weights[n] = dot(query_.data() + q * kKey, keys.data() + n * kKey, kKey);
-      softmax(weights, static_cast<int>(cells));
-      for (std::size_t n = 0; n < cells; ++n) {
-        axpy(weights[n], values.data() + n * kKey, mixed.data() + q * kKey, kKey);
-        const float column = static_cast<float>(n % static_cast<std::size_t>(grid_));
-        const float row = static_cast<float>(n / static_cast<std::size_t>(grid_));
-        places[2 * q] += weights[n] * ((column + 0.5f) / static_cast<float>(grid_) * 2 - 1);
-        places[2 * q + 1] += weights[n] * ((row + 0.5f) / static_cast<float>(grid_) * 2 - 1);
-      }
-    }
-    joined.insert(joined.end(), mixed.begin(), mixed.end());
-    joined.insert(joined.end(), places.begin(), places.end());
+  Condition c;
+  if (shape_.on_grid()) {
+    Evidence::Output seen =
+        evidence_(input.prompt.subspan(begin, cells), input.prompt.last(d), input.map, input.flag);
+    c.places = Places(seen.places, seen.spread, seen.action_logit, seen.action_spread);
+    c.values = std::move(seen.places);
+    return c;
   }
-  joined.insert(joined.end(), last.begin(), last.end());
-  std::vector<float> c = out_(joined);
-  layer_norm(c, kCondition, norm_.weight, norm_.bias, 1e-5f);
+  c.values = condition_(input);
+  if (shape_.kind == "heatmap")
+    c.places = Places(places_(c.values), std::exp(static_cast<double>(log_spread_)), action_(c.values)[0], kActionSpread);
   return c;
 }
 
-void ActionHead::denoise(std::span<const float> x, int t, std::span<const float> condition,
-                         std::span<float> eps) const {
-  CP_CHECK(x.size() % 3 == 0 && eps.size() == x.size() && condition.size() == kCondition, "ActionHead: x is not N x 3");
+// `t` is a timestep, or a time of a flow times 1000.
+void ActionHead::run_denoiser(std::span<const float> x, double t, std::span<const float> condition,
+                              std::span<float> out) const {
   std::vector<float> shared(kTime);  // e(t), then c: the same for every row
   for (int i = 0; i < kTime / 2; ++i) {
     const double angle = t * std::pow(10000.0, -static_cast<double>(i) / (kTime / 2));
@@ -115,16 +113,57 @@ void ActionHead::denoise(std::span<const float> x, int t, std::span<const float>
     h = denoiser_[i](h);
     if (i < 3) silu(h);
   }
-  std::copy(h.begin(), h.end(), eps.begin());
+  std::copy(h.begin(), h.end(), out.begin());
 }
 
-std::vector<float> ActionHead::samples(std::span<const float> condition, const Sampling& how, std::vector<float> noise,
+void ActionHead::denoise(std::span<const float> x, int t, double alpha, const Condition& condition,
+                         std::span<float> eps) const {
+  CP_CHECK(x.size() % 3 == 0 && eps.size() == x.size(), "ActionHead: x is not N x 3");
+  if (!shape_.on_grid()) return run_denoiser(x, t, condition.values, eps);
+  const double signal = std::sqrt(alpha), sigma = std::sqrt(1 - alpha);
+  condition.places.clean(x, signal, sigma, eps);
+  for (std::size_t i = 0; i < x.size(); ++i) eps[i] = static_cast<float>((x[i] - signal * eps[i]) / sigma);
+}
+
+// x = (1 - t) action + t noise, so noise - action = (x - action) / t.
+void ActionHead::velocity(std::span<const float> x, double t, const Condition& condition, std::span<float> out) const {
+  CP_CHECK(x.size() % 3 == 0 && out.size() == x.size(), "ActionHead: x is not N x 3");
+  if (!shape_.on_grid()) return run_denoiser(x, 1000 * t, condition.values, out);
+  condition.places.clean(x, 1 - t, t, out);
+  for (std::size_t i = 0; i < x.size(); ++i) out[i] = static_cast<float>((x[i] - out[i]) / t);
+}
+
+std::vector<float> ActionHead::samples(const Condition& condition, const Sampling& how, std::vector<float> noise,
                                        std::uint64_t seed, const StepObserver& observer) const {
   Rng rng(seed, Stream::diffusion_noise);
-  const Denoiser denoiser = [&](std::span<const float> x, int t, std::span<float> eps) {
-    denoise(x, t, condition, eps);
-  };
-  sample(denoiser, how.alphas, how.timesteps, how.options, rng, noise, observer);
+  if (shape_.kind == "diffusion") {
+    const Denoiser denoiser = [&](std::span<const float> x, int t, std::span<float> eps) {
+      denoise(x, t, how.alphas[static_cast<std::size_t>(t)], condition, eps);
+    };
+    sample(denoiser, how.alphas, how.timesteps, how.options, rng, noise, observer);
+    return noise;
+  }
+  if (shape_.kind == "flow") {
+    const Velocity field = [&](std::span<const float> x, float t, std::span<float> v) {
+      velocity(x, t, condition, v);
+    };
+    sample_flow(field, how.times, how.flow, noise, observer);
+    return noise;
+  }
+  for (std::size_t i = 0; i < noise.size(); i += 3) {
+    const std::span<float, 3> to(noise.data() + i, 3);
+    if (shape_.kind == "heatmap") {
+      condition.places.draw(rng, to);
+    } else if (shape_.on_grid()) {
+      condition.places.mean(to);
+    } else {
+      std::vector<float> h = regressor_[0](condition.values);
+      silu(h);
+      h = regressor_[1](h);
+      for (std::size_t k = 0; k < 3; ++k) to[k] = std::tanh(h[k]);
+    }
+  }
+  if (observer) observer(1, noise);
   return noise;
 }
 

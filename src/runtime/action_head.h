@@ -1,7 +1,8 @@
 #pragma once
 // In:  last hidden states of the prompt, change map logits, a seed.
 // Out: samples of the action (x, y, a) scaled to [-1, 1], and the one point that is answered (docs/nano.md, section 5).
-// Not here: schedules and samplers (diffusion/), training (learn/), the calibrated region (region.h).
+// Not here: what the head reads (head_condition.h, evidence.h), schedules and samplers (diffusion/), training (learn/),
+// the calibrated region (region.h).
 
 #include <cstdint>
 #include <span>
@@ -9,9 +10,13 @@
 #include <vector>
 
 #include "data/geometry.h"
+#include "diffusion/flow.h"
 #include "diffusion/sampler.h"
 #include "formats/parameter.h"
+#include "runtime/evidence.h"
+#include "runtime/head_condition.h"
 #include "runtime/layers.h"
+#include "runtime/places.h"
 
 namespace cp {
 
@@ -20,38 +25,48 @@ std::vector<float> start_noise(std::uint64_t seed, int count);
 
 class ActionHead {
  public:
-  static constexpr int kCondition = 256;  // width of the condition
+  static constexpr int kHeatSide = 32;  // places of a heatmap head that reads a vector
 
   // How noise becomes samples; what changepilot.json says, made ready.
   struct Sampling {
     std::vector<double> alphas;  // accumulated
     std::vector<int> timesteps;  // strictly falling
     SamplerOptions options;
+    std::vector<double> times;  // of a flow
+    FlowOptions flow;
   };
 
-  // What head.safetensors holds, for both engines. Throws UserError(model) for a condition that is not in this version.
-  static Parameters parameters(const std::string& condition, int hidden);
-  // head.safetensors. `condition` is "visual_attention" or "last_token"; `grid` the side of the visual grid, `hidden`
-  // the language model's width. Throws UserError(model).
-  static ActionHead load(const SafeTensors& file, const std::string& condition, int grid, int hidden);
+  // What the head makes of one prompt; the same for all samples and steps.
+  struct Condition {
+    std::vector<float> values;  // (256), or with `visual_grid` the evidence (64 64)
+    Places places;              // where the head knows a density of places
+  };
 
-  // `prompt` (T D) last hidden states after the final norm; the grid's positions start at `visual_begin`. Returns c
-  // (256).
-  std::vector<float> condition(std::span<const float> prompt, int visual_begin) const;
-  // x (N 3) at timestep t -> predicted noise (N 3).
-  void denoise(std::span<const float> x, int t, std::span<const float> condition, std::span<float> eps) const;
-  // noise (N 3) -> samples (N 3), (u, v, a) each in [-1, 1]. `seed` feeds samplers that draw noise on their way.
+  // What head.safetensors holds, for both engines. Throws UserError(model) for a shape that is not computed.
+  static Parameters parameters(const HeadShape& shape);
+  static ActionHead load(const SafeTensors& file, const HeadShape& shape);
+
+  Condition condition(const HeadInput& input) const;
+  // diffusion: x (N 3) at timestep t, of accumulated alpha `alpha` -> predicted noise (N 3).
+  void denoise(std::span<const float> x, int t, double alpha, const Condition& condition, std::span<float> eps) const;
+  // flow: x (N 3) at time t in (0, 1], 1 = noise -> predicted velocity, noise - action (N 3).
+  void velocity(std::span<const float> x, double t, const Condition& condition, std::span<float> out) const;
+  // noise (N 3) -> samples (N 3), (u, v, a) each in [-1, 1]. `seed` feeds what draws numbers besides the start noise.
   // `observer` sees the samples after each step.
-  std::vector<float> samples(std::span<const float> condition, const Sampling& how, std::vector<float> noise,
+  std::vector<float> samples(const Condition& condition, const Sampling& how, std::vector<float> noise,
                              std::uint64_t seed, const StepObserver& observer = {}) const;
 
+  const HeadShape& shape() const { return shape_; }
+  const std::vector<float>& readout() const { return condition_.readout(); }
+
  private:
-  bool attends_ = false;  // visual_attention
-  int grid_ = 0, hidden_ = 0;
-  std::vector<float> query_;  // (4 64)
-  Linear key_, value_, out_;
-  Norm norm_;
-  Linear denoiser_[4];
+  void run_denoiser(std::span<const float> x, double t, std::span<const float> condition, std::span<float> out) const;
+
+  HeadShape shape_;
+  HeadCondition condition_;
+  Evidence evidence_;
+  Linear denoiser_[4], regressor_[2], places_, action_;
+  float log_spread_ = 0;
 };
 
 // The sample (u, v) with the most others near: arg max_i sum_j exp(-|s_i - s_j|^2 / (2 0.15^2)); the first wins ties.

@@ -26,7 +26,8 @@ void check_options(const AssembleOptions& o) {
   for (const auto& [flag, value] : {std::pair{"--vision", o.vision}, {"--language", o.language}})
     if (value.empty()) throw UserError(ErrorKind::usage, flag, "is missing.", "Name a folder.");
   want_choice("--fusion", o.fusion, {"concat", "subtract", "patch"});
-  want_choice("--condition", o.condition, {"last_token", "visual_attention"});
+  want_choice("--condition", o.condition, {"none", "last_token", "pooled", "visual_attention", "queries", "visual_grid"});
+  want_choice("--head", o.head, {"diffusion", "flow", "regression", "heatmap"});
   if (!o.template_name.empty())
     want_choice("--template", o.template_name, {kPlainTemplate, "qwen2.5", "smollm2", "chatml"});
   if (o.width < 1 || o.width > kMaxWidth)
@@ -71,7 +72,10 @@ ModelManifest make_manifest(const AssembleOptions& options, const VisionEncoder&
   m.default_instruction["en"] = instruction_templates("en").front();
   m.no_change_caption["en"] = "the scene is the same as before";
   m.no_change_caption["zh"] = "场景与之前相同";
+  m.head.kind = options.head;
   m.head.condition = options.condition;
+  m.head.evidence = m.fusion.map_size > 0 ? "hidden+map" : "hidden";
+  if (options.head == "flow") m.head.sampler = "euler";
   m.head.snap_sigma = 0;
   m.training = Json{{"trained", false}, {"seed", options.seed}};
   return m;
@@ -116,7 +120,7 @@ void assemble_model(const AssembleOptions& given, const fs::path& out) {
   write_safetensors(folder.path() / manifest.fusion.file,
                     PairFusion::parameters(shape, embedding_scale(language, weights)).initial(options.seed));
   write_safetensors(folder.path() / manifest.head.file,
-                    ActionHead::parameters(options.condition, language.hidden_size).initial(options.seed));
+                    ActionHead::parameters(head_shape(manifest, language.hidden_size)).initial(options.seed));
   fill_hashes(folder.path(), manifest);
   write_manifest(folder.path(), manifest);
   folder.publish();

@@ -15,6 +15,7 @@ struct AssembleOptions {
   std::string vision, language;   // folders
   std::string adapter;            // folder; empty: none
   std::string fusion = "concat";  // patch, concat or subtract
+  std::string head = "diffusion";
   std::string condition = "last_token";
   std::string template_name;  // empty: by the language folder's chat template
   std::string name;           // empty: the name of the folder that is made
@@ -28,7 +29,8 @@ struct AssembleOptions {
     v("language", language, "folder of a language model of Qwen2 or Llama architecture");
     v("adapter", adapter, "folder of a PEFT LoRA adapter for it");
     v("fusion", fusion, "patch, concat or subtract");
-    v("condition", condition, "condition of the action head: last_token or visual_attention");
+    v("head", head, "action head: diffusion, flow, regression or heatmap");
+    v("condition", condition, "its condition: none, last_token, pooled, visual_attention, queries or visual_grid");
     v("template", template_name,
       "template of the prompt: plain, qwen2.5, smollm2 or chatml; empty: the language folder's");
     v("name", name, "name of the model; empty: that of the folder");

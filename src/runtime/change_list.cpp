@@ -50,17 +50,23 @@ Change describe(const std::vector<int>& cells, const std::vector<double>& q, int
 
 }  // namespace
 
+std::vector<std::vector<int>> change_components(const std::vector<double>& q, int side) {
+  const double least = std::min(0.5, 0.5 * *std::max_element(q.begin(), q.end()));
+  std::vector<bool> open;
+  for (const double v : q) open.push_back(v >= least);
+  std::vector<std::vector<int>> components;
+  for (int cell = 0; cell < side * side; ++cell)
+    if (open[static_cast<std::size_t>(cell)]) components.push_back(take_component(open, side, cell));
+  return components;
+}
+
 std::vector<Change> find_changes(std::span<const float> map) {
   const int side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(map.size()))));
   CP_CHECK(!map.empty() && map.size() == static_cast<std::size_t>(side) * static_cast<std::size_t>(side),
            "find_changes: the map is not square");
   const std::vector<double> q = probabilities(map);
-  const double least = std::min(0.5, 0.5 * *std::max_element(q.begin(), q.end()));
-  std::vector<bool> open;
-  for (const double v : q) open.push_back(v >= least);
   std::vector<Change> changes;
-  for (int cell = 0; cell < side * side; ++cell)
-    if (open[static_cast<std::size_t>(cell)]) changes.push_back(describe(take_component(open, side, cell), q, side));
+  for (const std::vector<int>& cells : change_components(q, side)) changes.push_back(describe(cells, q, side));
   std::stable_sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) { return a.mass > b.mass; });
   return changes;
 }

@@ -18,6 +18,10 @@ struct Change {
   int cells = 0;
 };
 
+// Cells with q >= min(0.5, max q / 2), 4-connected: the cells of each component, in the order of their first cell.
+// `q` (side side) probabilities.
+std::vector<std::vector<int>> change_components(const std::vector<double>& q, int side);
+
 // `map` (side side) logits. Cells with q >= min(0.5, max q / 2), 4-connected. Equal masses by first cell, row-major.
 std::vector<Change> find_changes(std::span<const float> map);
 

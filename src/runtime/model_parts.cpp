@@ -29,7 +29,9 @@ void check_supported(const ModelManifest& m, const std::string& where) {
     want(m.fusion.concepts.empty(), "fusion.concepts", "none");
   }
   if (m.template_name != kPlainTemplate) chat_template(m.template_name, where);
-  want(m.head.kind == "diffusion", "head.kind", "diffusion");
+  want(m.head.kind != "token", "head.kind", "diffusion, flow, regression and heatmap");
+  if (m.head.condition == "visual_grid" && m.fusion.map_size == 0)
+    want(m.head.evidence == "hidden", "head.evidence", "hidden without a change map");
   want(m.default_instruction.count("en") != 0, "default_instruction", "models with an English one");
   want(m.no_change_caption.count("en") != 0, "no_change_caption", "models with an English one");
 }
@@ -76,9 +78,18 @@ Prompt make_prompt(const std::string& template_name, const std::string& where, c
   return chat_prompt(tokenizer, chat_template(template_name, where), "", instruction, visual_count);
 }
 
+HeadShape head_shape(const ModelManifest& m, int hidden) {
+  return {m.head.kind, m.head.condition, m.head.evidence, m.fusion.grid, hidden};
+}
+
 ActionHead::Sampling head_sampling(const ModelManifest& m, const std::string& where) {
   try {
     ActionHead::Sampling how;
+    if (m.head.kind == "flow") {
+      how.flow.rule = parse_flow_rule(m.head.sampler);
+      how.times = flow_times(m.head.steps, parse_spacing(m.head.spacing) == Spacing::quadratic ? 2 : 1);
+      return how;
+    }
     how.alphas = accumulated_alphas(parse_schedule(m.head.schedule), m.head.train_steps);
     how.timesteps = respace(parse_spacing(m.head.spacing), m.head.steps, how.alphas);
     how.options.kind = parse_sampler(m.head.sampler);

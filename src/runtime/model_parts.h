@@ -34,6 +34,7 @@ Prompt make_prompt(const ModelManifest& manifest, const BpeTokenizer& tokenizer,
 Prompt make_prompt(const std::string& template_name, const std::string& where, const BpeTokenizer& tokenizer,
                    const std::string& instruction, int visual_count);
 
+HeadShape head_shape(const ModelManifest& manifest, int hidden);
 // The head's schedule, sampler and steps made ready.
 ActionHead::Sampling head_sampling(const ModelManifest& manifest, const std::string& where);
 

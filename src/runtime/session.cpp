@@ -54,8 +54,8 @@ Session::Session(ModelManifest manifest, const std::filesystem::path& folder)
       language_(load_language(manifest_, folder)),
       tokenizer_(load_tokenizer(manifest_, part_path(folder, manifest_.language.path), language_.config())),
       fusion_(load_fusion(manifest_, folder, vision_, language_.hidden())),
-      head_(ActionHead::load(SafeTensors::open(part_path(folder, manifest_.head.file)), manifest_.head.condition,
-                             manifest_.fusion.grid, language_.hidden())),
+      head_(ActionHead::load(SafeTensors::open(part_path(folder, manifest_.head.file)), 
+                             head_shape(manifest_, language_.hidden()))),
       sampling_(head_sampling(manifest_, (folder / kManifestFile).string())) {}
 
 Session Session::open(const std::filesystem::path& folder, const SessionOptions& options) {
@@ -176,11 +176,29 @@ void Session::look(Trace& trace, Answer& answer) const {
   trace.embeddings = std::move(seen.embeddings);
 }
 
+// Last hidden states of the head's readout tokens, which follow the prompt; none for heads without such tokens.
+std::vector<float> Session::read_out(const Trace& trace) const {
+  const std::vector<float>& tokens = head_.readout();
+  if (tokens.empty()) return {};
+  std::vector<float> rows = prompt_embeddings(trace.prompt, trace.embeddings);
+  rows.insert(rows.end(), tokens.begin(), tokens.end());
+  LanguageModel::Cache cache;
+  const std::vector<float> hidden = language_.prefill(rows, cache);
+  return {hidden.end() - static_cast<std::ptrdiff_t>(tokens.size()), hidden.end()};
+}
+
 // The point; without a change flag also whether there is a change, by the samples' a.
 void Session::act(const std::vector<float>& hidden, const AnswerOptions& options, bool keep_steps, Trace& trace,
                   Answer& answer) const {
   const int count = options.num_samples > 0 ? options.num_samples : manifest_.head.samples;
-  trace.condition = head_.condition(hidden, trace.prompt.visual_begin);
+  HeadInput input{hidden, trace.prompt.visual_begin, {}, 0, {}};
+  if (has_flag()) {
+    input.map = answer.map;
+    input.flag = (answer.flag - manifest_.flag.bias) / manifest_.flag.temperature;
+  }
+  const std::vector<float> read = read_out(trace);
+  input.read = read;
+  trace.condition = head_.condition(input);
   trace.noise = start_noise(options.seed, count);
   StepObserver keep;
   if (keep_steps) keep = [&](int, std::span<const float> x) { trace.steps.emplace_back(x.begin(), x.end()); };

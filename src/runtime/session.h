@@ -76,7 +76,7 @@ struct Trace {
   Prompt prompt;
   std::vector<float> hidden;              // (T D) last hidden states of the prompt
   std::vector<float> logits;              // (V) at the prompt's last position
-  std::vector<float> condition;           // (256)
+  ActionHead::Condition condition;        // what the head made of the prompt
   std::vector<float> noise;               // (N 3) start noise
   std::vector<std::vector<float>> steps;  // (N 3) the samples after each denoising step; the last are the answer's
   Point point;                            // (u, v) of the densest sample, before the snap
@@ -111,6 +111,7 @@ class Session {
   bool has_flag() const;  // a change flag and map; else the action head decides
   bool is_chat() const;   // the prompt is a chat turn; else the plain template
   void look(Trace& trace, Answer& answer) const;
+  std::vector<float> read_out(const Trace& trace) const;
   void act(const std::vector<float>& hidden, const AnswerOptions& options, bool keep_steps, Trace& trace,
            Answer& answer) const;
 
