@@ -65,15 +65,39 @@ TEST(Gradients, Qwen2AndTheCaptionLoss) {
   EXPECT_EQ(check_gradients(net.params, loss, 3), 3 * static_cast<int>(net.params.names().size()));
 }
 
-TEST(Gradients, HeadWithEitherCondition) {
-  for (const std::string kind : {"visual_attention", "last_token"}) {
-    HeadNet net(1, kind, 16);
-    net.params.to(at::kDouble);
-    const HiddenBatch hidden = {random({2, 16, 16}, 1), random({2, 16}, 2)};
-    const at::Tensor x = random({2, 3}, 3), t = at::tensor({3, 700}, at::kLong);
-    const auto loss = [&] { return weighted(net.denoise(x, t, net.condition(hidden), 0.0, false), 4); };
-    EXPECT_EQ(check_gradients(net.params, loss, 2), 2 * static_cast<int>(net.params.names().size())) << kind;
-  }
+HiddenBatch random_hidden() {
+  HiddenBatch h;
+  h.grid = random({2, 16, 16}, 1), h.last = random({2, 16}, 2), h.read = random({2, 4, 16}, 7);
+  set_map(h, random({2, 64, 64}, 5), random({2}, 6));
+  return h;
+}
+
+// What a head's training loss is a function of, for any kind.
+at::Tensor head_output(const HeadNet& net, const HiddenBatch& hidden) {
+  const at::Tensor x = random({2, 2, 3}, 3), time = at::tensor({0.3, 0.9, 0.02, 0.6}, at::kDouble).view({2, 2, 1});
+  const HeadNet::Condition c = net.condition(hidden);
+  const std::string& kind = net.shape().kind;
+  if (kind == "flow") return weighted(net.velocity(x, time, c, 0, false), 4);
+  if (kind == "regression") return weighted(net.regress(c), 4);
+  if (kind == "heatmap") return weighted(c.places.log_density(x), 4) + weighted(c.places.log_action(x), 5);
+  return weighted(net.denoise(x, at::tensor({3, 700, 40, 999}, at::kLong).view({2, 2}), 1 - time, c, 0, false), 4);
+}
+
+TEST(Gradients, HeadOfEveryKindAndCondition) {
+  int heads = 0;
+  const HiddenBatch hidden = random_hidden();
+  for (const std::string kind : {"diffusion", "flow", "regression", "heatmap"})
+    for (const std::string condition : {"none", "last_token", "pooled", "visual_attention", "queries", "visual_grid"})
+      for (const std::string evidence : {"hidden", "map", "hidden+map"}) {
+        if (condition != "visual_grid" && evidence != "hidden") continue;
+        HeadNet net(1, {kind, condition, evidence, 4, 16});
+        net.params.to(at::kDouble);
+        const auto loss = [&] { return head_output(net, hidden); };
+        EXPECT_EQ(check_gradients(net.params, loss, 2), 2 * static_cast<int>(net.params.names().size()))
+            << kind << ' ' << condition << ' ' << evidence;
+        ++heads;
+      }
+  EXPECT_EQ(heads, 4 * 8);
 }
 
 TEST(Gradients, LoraThroughTwoModules) {
@@ -96,11 +120,10 @@ TEST(Gradients, LoraThroughTwoModules) {
 }
 
 TEST(Gradients, APlantedFaultIsSeen) {
-  HeadNet net(1, "last_token", 16);
+  HeadNet net(1, {"diffusion", "last_token", "hidden", 4, 16});
   net.params.to(at::kDouble);
-  const HiddenBatch hidden = {random({2, 16, 16}, 1), random({2, 16}, 2)};
-  const at::Tensor x = random({2, 3}, 3), t = at::tensor({3, 700}, at::kLong);
-  const auto loss = [&] { return weighted(net.denoise(x, t, net.condition(hidden), 0.0, false), 4); };
+  const HiddenBatch hidden = random_hidden();
+  const auto loss = [&] { return head_output(net, hidden); };
   // Gradients scaled by 1.001 must fail: the check itself is run in a child test result.
   ::testing::TestPartResultArray failures;
   {
