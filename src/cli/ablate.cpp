@@ -59,8 +59,7 @@ int run_ablate(const std::vector<std::string>& args, const fs::path& program) {
   if (!parse_ablate(args, o)) return 0;
   const AblationConfig config = read_ablation(o.config, o.overrides);
   const std::set<std::string> tables = chosen_tables(config, o.only);
-  const AblationProgram how{program, CP_VERSION,
-                            [](const fs::path& run) { return checkpoint_model_folder(run); },
+  const AblationProgram how{program, CP_VERSION, [](const fs::path& run) { return checkpoint_model_folder(run); },
                             [](const std::string& text) { fmt::print(stderr, "{}\n", text); }};
   const std::vector<AblationTask> tasks = plan_ablation(config, how);
   if (o.dry_run) {

@@ -152,16 +152,17 @@ std::string last_line(const std::filesystem::path& file) {
 std::string shell_line(const std::vector<std::string>& words) {
   std::string line;
   for (const std::string& word : words) {
+    if (!line.empty()) line += ' ';
     const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
-      return std::isalnum(c) || std::strchr("_-./=,:+@%", c) != nullptr;
+      return std::isalnum(c) || std::string_view("_-./=,:+@%").find(static_cast<char>(c)) != std::string_view::npos;
     });
-    std::string quoted = word;
-    if (!plain) {
-      quoted = "'";
-      for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-      quoted += "'";
+    if (plain) {
+      line += word;
+      continue;
     }
-    line += (line.empty() ? "" : " ") + quoted;
+    line += '\'';
+    for (const char c : word) c == '\'' ? line.append("'\\''") : line.append(1, c);
+    line += '\'';
   }
   return line;
 }

@@ -90,8 +90,7 @@ void OptionSet::read_yaml_text(const std::string& text, const std::string& where
 void OptionSet::read_yaml_tree(const YamlNode& root, const std::string& where, std::vector<YamlFault>& faults) {
   if (root.kind == YamlNode::Kind::text)
     faults.push_back({root.line, fmt::format("wanted \"key: value\", found \"{}\".", root.text)});
-  if (root.kind == YamlNode::Kind::list)
-    faults.push_back({root.line, "a list may stand only as the value of a key."});
+  if (root.kind == YamlNode::Kind::list) faults.push_back({root.line, "a list may stand only as the value of a key."});
   std::vector<Setting> settings;
   if (root.kind == YamlNode::Kind::map) flatten(root, "", settings, faults);
   std::set<const Option*> seen;  // "num-epochs" and "num_epochs", "head.lr" and "head: {lr: }" are the same option

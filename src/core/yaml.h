@@ -28,8 +28,8 @@ struct YamlNode {
   const YamlNode* find(const std::string& name) const;  // nullptr when absent
 };
 
-// One document, nested at most 32 deep. Repeated keys, anchors, aliases, tags and keys that are no plain text are faults;
-// what could be read before a fault that ends the reading is in the tree.
+// One document, nested at most 32 deep. Repeated keys, anchors, aliases, tags and keys that are no plain text are
+// faults; what could be read before a fault that ends the reading is in the tree.
 YamlNode parse_yaml(const std::string& text, std::vector<YamlFault>& faults);
 
 // Throws UserError(usage). One fault: "where:7: ...". Several: "where: 3 faults." and a line for each.

@@ -39,7 +39,8 @@ double quantile(std::vector<double> values, double q) {
 
 std::vector<Estimate> bootstrap(std::size_t n, const std::function<std::vector<double>(Picks)>& scores,
                                 const BootstrapOptions& options) {
-  return bootstrap_crossed(n, 1, [&](Picks pairs, Picks) { return scores(pairs); }, options);
+  return bootstrap_crossed(
+      n, 1, [&](Picks pairs, Picks) { return scores(pairs); }, options);
 }
 
 std::vector<Estimate> bootstrap_crossed(std::size_t n, std::size_t m,

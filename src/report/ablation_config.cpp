@@ -169,8 +169,8 @@ class TablesReader {
     if (const auto baseline = text_of(node, "baseline")) {
       table.baseline = find_cell(table, *baseline);
       if (!table.baseline)
-        fault(node.find("baseline")->key_line,
-              fmt::format("\"baseline\": table \"{}\" has no cell \"{}\".{}", table.name, *baseline, hint(table, *baseline)));
+        fault(node.find("baseline")->key_line, fmt::format("\"baseline\": table \"{}\" has no cell \"{}\".{}",
+                                                           table.name, *baseline, hint(table, *baseline)));
     }
   }
 
@@ -278,15 +278,18 @@ class TablesReader {
         std::map<std::string, std::string> options;
         for (const std::string& text : cell.train)
           if (!train_fault(text)) options.insert_or_assign(train_option(text).first, train_option(text).second);
-        cell.model = owners.try_emplace(OrderedJson{{"options", options}, {"trunk", cell.trunk}}.dump(), i).first->second;
+        cell.model =
+            owners.try_emplace(OrderedJson{{"options", options}, {"trunk", cell.trunk}}.dump(), i).first->second;
       } else if (!(next[i] = find_like(i, sources_[i].like))) {
-        fault(sources_[i].line, fmt::format("cell \"{}\": \"like\" names no cell: \"{}\".", cell.name, sources_[i].like));
+        fault(sources_[i].line,
+              fmt::format("cell \"{}\": \"like\" names no cell: \"{}\".", cell.name, sources_[i].like));
       }
     }
     for (std::size_t i = 0; i < next.size(); ++i) {
       std::size_t at = i, steps = 0;
       while (next[at] && steps++ <= next.size()) at = *next[at];
-      if (next[at]) fault(sources_[i].line, fmt::format("cell \"{}\": \"like\" runs in a circle.", config_.cells[i].name));
+      if (next[at])
+        fault(sources_[i].line, fmt::format("cell \"{}\": \"like\" runs in a circle.", config_.cells[i].name));
       if (at != i) config_.cells[i].model = config_.cells[at].model;
     }
   }

@@ -160,7 +160,8 @@ std::string table_section(const Say& say, const AblationTableResult& table, cons
   for (const AblationRow& row : table.rows)
     for (const std::string& fault : row.faults) faults += fmt::format("<li>{}</li>", escape_html(fault));
   if (!faults.empty())
-    out += fmt::format("<p class=\"cap\">{}</p><ul class=\"cap\">{}</ul>", say("Cells that failed:", "失败的单元："), faults);
+    out += fmt::format("<p class=\"cap\">{}</p><ul class=\"cap\">{}</ul>", say("Cells that failed:", "失败的单元："),
+                       faults);
   return out;
 }
 
@@ -188,9 +189,9 @@ OrderedJson row_json(const AblationRow& row, const std::vector<std::string>& met
 }  // namespace
 
 bool lower_is_better(const std::string& metric) {
-  static const std::set<std::string> kLower{"mse",          "mae",   "median_error_px", "p90_error_px",
-                                            "energy_score", "brier", "ece",             "false_alarms_per_100",
-                                            "aurc",         "area",  "area90",          "area50"};
+  static const std::set<std::string> kLower{"mse",    "mae",   "median_error_px",      "p90_error_px", "energy_score",
+                                            "brier",  "ece",   "false_alarms_per_100", "aurc",         "area",
+                                            "area90", "area50"};
   return kLower.contains(metric.substr(metric.rfind('.') + 1));
 }
 
@@ -217,7 +218,8 @@ OrderedJson ablation_json(const AblationResults& results, const std::set<std::st
 
 std::string ablation_text(const AblationResults& results, const std::set<std::string>& only) {
   std::string out = fmt::format(
-      "# Ablation\n\n{}, {}; seeds {}. Mean ± sample standard deviation over n seeds; –: not measured. Differences: 95 % "
+      "# Ablation\n\n{}, {}; seeds {}. Mean ± sample standard deviation over n seeds; –: not measured. Differences: 95 "
+      "% "
       "interval, bootstrap over pairs and seeds; \\* leaves 0 out. blind: no look at the images.\n",
       escape_markdown(results.data), escape_markdown(results.split), fmt::join(results.seeds, ", "));
   for (const AblationTableResult& table : results.tables)
@@ -242,15 +244,17 @@ std::string ablation_page(const AblationResults& results, bool chinese) {
   }
   if (number == 0)
     main = fmt::format("<p class=\"missing\">{}</p>\n", say("No cell has run yet.", "尚无已运行的单元。"));
-  const std::string lead = fmt::format(
-      fmt::runtime(say("Variants trained with seeds {0}, measured on <b>{1}</b> ({2}).",
-                       "各变体以种子 {0} 训练，在数据集 <b>{1}</b>（{2}）上测量。")),
-      fmt::join(results.seeds, ", "), escape_html(results.data), escape_html(results.split));
+  const std::string lead =
+      fmt::format(fmt::runtime(say("Variants trained with seeds {0}, measured on <b>{1}</b> ({2}).",
+                                   "各变体以种子 {0} 训练，在数据集 <b>{1}</b>（{2}）上测量。")),
+                  fmt::join(results.seeds, ", "), escape_html(results.data), escape_html(results.split));
   const std::string body = fmt::format(
-      "<header><h1>{}</h1><p class=\"lead\">{}</p>\n<nav aria-label=\"{}\"><ol>{}</ol></nav></header>\n<main>\n{}</main>\n"
+      "<header><h1>{}</h1><p class=\"lead\">{}</p>\n<nav "
+      "aria-label=\"{}\"><ol>{}</ol></nav></header>\n<main>\n{}</main>\n"
       "<footer><p class=\"sub\">{}</p></footer>\n",
       title, lead, say("sections", "目录"), nav, main,
-      say("Mean ± sample standard deviation over n seeds; – is not measured. Differences: pairs and seeds matched, 95 % "
+      say("Mean ± sample standard deviation over n seeds; – is not measured. Differences: pairs and seeds matched, 95 "
+          "% "
           "interval by the bootstrap over both, coloured where zero is left out.",
           "均值 ± n 个种子的样本标准差；– 表示未测量。差值：图像对与种子逐一配对，95 % 区间由对两者的自助重采样得出，"
           "不含零时着色。"));

@@ -62,8 +62,8 @@ bool step_is_done(const AblationTask& task, const Json& status, const std::strin
 
 void note_step(const AblationTask& task, const AblationCell& cell, const std::string& step, const OrderedJson& entry) {
   const Json before = read_status(task.folder);
-  OrderedJson status{{"format", kStatusFormat}, {"version", 1},       {"table", cell.table},
-                     {"cell", cell.name},       {"seed", task.seed}};
+  OrderedJson status{
+      {"format", kStatusFormat}, {"version", 1}, {"table", cell.table}, {"cell", cell.name}, {"seed", task.seed}};
   for (const char* name : {"train", "validate"}) {
     const Json* old = find_member(before, name);
     if (step == name)
@@ -126,10 +126,11 @@ class Runner {
       if (state == State::done) continue;
       todo.push_back(i);
       if (state == State::changed)
-        program_.say(fmt::format("{}: options, base file, trunk, data or program changed; it is run again",
-                                 tasks_[i].label));
+        program_.say(
+            fmt::format("{}: options, base file, trunk, data or program changed; it is run again", tasks_[i].label));
     }
-    if (chosen > todo.size()) program_.say(fmt::format("{} of {} cells are done already", chosen - todo.size(), chosen));
+    if (chosen > todo.size())
+      program_.say(fmt::format("{} of {} cells are done already", chosen - todo.size(), chosen));
     Progress progress("ablation", todo.size(), "cells");
     const SignalsPassedOn signals;
     for (const std::size_t i : todo) {
@@ -203,11 +204,17 @@ class Runner {
 std::vector<AblationTask> plan_ablation(const AblationConfig& config, const AblationProgram& program) {
   const AblationOptions& o = config.options;
   const std::string base = sha256_hex(read_file(o.base, kMaxConfigBytes, ErrorKind::usage));
-  std::map<std::string, std::string> trunk_ids;
-  const auto trunk_id = [&](const std::string& trunk) {
-    if (trunk.empty()) return std::string();
-    const auto [found, fresh] = trunk_ids.try_emplace(trunk);
-    if (fresh) found->second = sha256_hex_file(program.model_of(trunk) / kManifestFile);
+  struct Trunk {
+    std::string id, fault;
+  };
+  std::map<std::string, Trunk> trunks;
+  const auto read_trunk = [&](const std::string& name) {
+    const auto [found, fresh] = trunks.try_emplace(name);
+    try {
+      if (fresh && !name.empty()) found->second.id = sha256_hex_file(program.model_of(name) / kManifestFile);
+    } catch (const UserError& error) {
+      found->second = {"missing", error.what()};
+    }
     return found->second;
   };
   std::vector<AblationTask> tasks;
@@ -218,16 +225,17 @@ std::vector<AblationTask> plan_ablation(const AblationConfig& config, const Abla
       const auto folder = [&](const AblationCell& of) {
         return fs::path(o.out) / of.table / of.name / fmt::format("seed-{}", seed);
       };
-      AblationTask task{i, seed, folder(cell), s * config.cells.size() + cell.model, {}, {}, {}, {}, {}};
+      AblationTask task{i, seed, folder(cell), s * config.cells.size() + cell.model, {}, {}, {}, {}, {}, {}};
       task.label = fmt::format("{} seed {}", cell.id(), seed);
       const std::string trunk = with_seed(owner.trunk, seed), run = (folder(owner) / "run").string();
       const OrderedJson training{{"base", base},
                                  {"train", canonical_options(owner.train)},
                                  {"seed", seed},
-                                 {"trunk", trunk_id(trunk)},
+                                 {"trunk", read_trunk(trunk).id},
                                  {"data", folder_name(o.data)},
                                  {"version", program.version}};
       task.train_hash = sha256_hex(dump_json(training));
+      task.fault = read_trunk(trunk).fault;
       const OrderedJson validation{
           {"train", task.train_hash}, {"validate", cell.validate}, {"split", o.split}, {"data", folder_name(o.data)}};
       task.validate_hash = sha256_hex(dump_json(validation));
@@ -237,8 +245,16 @@ std::vector<AblationTask> plan_ablation(const AblationConfig& config, const Abla
         for (const std::string& option : cell.train) task.train.push_back(option);
         task.train.insert(task.train.end(), {"data=" + o.data, fmt::format("seed={}", seed), "out=" + run});
       }
-      task.validate = {program.path.string(), "validate", "--checkpoint", run,    "--data",
-                       o.data,                "--split",  o.split,        "--out", (task.folder / "validate").string()};
+      task.validate = {program.path.string(),
+                       "validate",
+                       "--checkpoint",
+                       run,
+                       "--data",
+                       o.data,
+                       "--split",
+                       o.split,
+                       "--out",
+                       (task.folder / "validate").string()};
       for (const std::string& flag : cell.validate) task.validate.push_back(flag);
       tasks.push_back(std::move(task));
     }
@@ -254,6 +270,11 @@ AblationStatus status_of(const std::vector<AblationTask>& tasks, std::size_t ind
 
 int run_ablation(const AblationConfig& config, const AblationProgram& program, const std::vector<AblationTask>& tasks,
                  const std::set<std::string>& tables) {
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    if (is_chosen(config.cells[tasks[i].cell], tables) && !tasks[i].fault.empty() &&
+        status_of(tasks, i).state != State::done)
+      throw UserError(ErrorKind::model, "trunk of " + tasks[i].label, tasks[i].fault,
+                      "Train it first, or set trunk= (nothing) to train whole models.");
   want_own_folder(config.options.out);
   const FolderLock lock(config.options.out, kLockFile);
   return Runner(config, program, tasks).run(tables);
@@ -270,7 +291,9 @@ std::string dry_run_text(const AblationConfig& config, const std::vector<Ablatio
     const AblationTask& owner = tasks[task.model];
     text += fmt::format("# {}{}{}\n", task.label,
                         &owner == &task ? "" : fmt::format(", with the model of {}", config.cells[owner.cell].id()),
-                        state == State::done ? ": done" : state == State::changed ? ": changed" : "");
+                        state == State::done      ? ": done"
+                        : state == State::changed ? ": changed"
+                                                  : "");
     if (state == State::done) continue;
     const bool has_model = step_is_done(owner, read_status(owner.folder), "train", owner.train_hash);
     if (!has_model && trained.insert(task.model).second) text += shell_line(owner.train) + "\n";

@@ -34,10 +34,10 @@ struct AblationTask {
   std::vector<std::string> train, validate;  // commands; `train` is empty where another task trains
   std::string train_hash, validate_hash;     // of all that a result depends on; of the owner's training
   std::string label;                         // "heads/flow-pooled seed 2"
+  std::string fault;                         // why its trunk cannot be read; empty: it can, or there is none
 };
 
-// All tasks, the first seed of every cell before the second of any. Reads the base file and the trunks: UserError when
-// one is missing.
+// All tasks, the first seed of every cell before the second of any. Reads the base file (UserError) and the trunks.
 std::vector<AblationTask> plan_ablation(const AblationConfig& config, const AblationProgram& program);
 
 // How a task stands: "done" counts for the configuration of now only; a task without a training of its own stands like
@@ -52,6 +52,7 @@ struct AblationStatus {
 AblationStatus status_of(const std::vector<AblationTask>& tasks, std::size_t index);
 
 // Runs what is not done among the tasks of `tables` (names; empty: all), and the trainings that they need. Locks OUT.
+// UserError(model) before anything is run where a trunk is missing that one of them needs.
 // 0: all done; kCellsFailedExitCode: some failed; 128 + n: stopped by signal n.
 int run_ablation(const AblationConfig& config, const AblationProgram& program, const std::vector<AblationTask>& tasks,
                  const std::set<std::string>& tables);
