@@ -20,7 +20,6 @@ constexpr const char* kLearnProgram = "changepilot-learn";
 // Commands of changepilot-learn, so that help lists them and slips find them.
 constexpr Command kLearnCommands[] = {
     {"train", "trains a model by a config file (changepilot-learn)", nullptr},
-    {"ablate", "trains and compares variants of a model (changepilot-learn)", nullptr},
 };
 
 std::string help_text() {
@@ -33,7 +32,8 @@ std::string help_text() {
   text +=
       "  version    prints the version (also --version)\n"
       "  help       prints this, or a command's help\n\n"
-      "Exit codes: 0 done, 2 usage, 3 data, 4 model, 5 cannot write, 6 not finite, 7 out of memory, 70 a bug\n";
+      "Exit codes: 0 done, 2 usage, 3 data, 4 model, 5 cannot write, 6 not finite, 7 out of memory, "
+      "8 cells of an ablation failed, 70 a bug\n";
   return text;
 }
 

@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 
+#include "cli/ablate.h"
 #include "cli/dataset.h"
 #include "cli/infer.h"
 #include "cli/model.h"
@@ -15,6 +16,8 @@ namespace cp {
 std::span<const Command> commands() {
   static const std::vector<Command> table = {
       {"infer", "answers on one pair of images: caption, action, region, picture", run_infer},
+      {"ablate", "trains and validates a matrix of variants of a model, and makes tables",
+       [](const std::vector<std::string>& args) { return run_ablate(args); }},
       {"dataset", "checks, builds and converts data sets in LEVIR-CC layout", run_dataset},
       {"model", "assembles, checks, quantises and tries models", run_model},
       {"report", "makes a page about validations and training runs, exports their numbers", run_report},

@@ -1,7 +1,7 @@
 #pragma once
 // In:  nothing.
 // Out: the table of commands that `changepilot` runs itself, in the order in which --help lists them.
-// Not here: train and ablate, which app.cpp hands over to changepilot-learn.
+// Not here: train, which app.cpp hands over to changepilot-learn.
 
 #include <span>
 #include <string>

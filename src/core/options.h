@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/yaml.h"
 
 namespace cp {
 
@@ -73,6 +74,8 @@ class OptionSet {
   // error.
   void read_yaml(const std::filesystem::path& path);
   void read_yaml_text(const std::string& text, const std::string& where);
+  // The same of a tree that was read already; adds to the faults instead of throwing.
+  void read_yaml_tree(const YamlNode& root, const std::string& where, std::vector<YamlFault>& faults);
 
   OrderedJson to_json() const;  // nested
   std::string to_yaml() const;  // nested, with each option's help as a comment

@@ -1,23 +1,16 @@
-// The YAML side of core/options.h: reads through yaml-cpp's event interface, so that hostile files are refused before a
-// tree is built, and every fault has its line.
+// The YAML side of core/options.h.
 
 #include <algorithm>
 #include <set>
-#include <sstream>
 
 #include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
 
 #include "core/file.h"
 #include "core/options.h"
+#include "core/yaml.h"
 
 namespace cp {
 namespace {
-
-constexpr std::size_t kMaxConfigBytes = 1 << 20;
-constexpr std::size_t kMaxDepth = 32;
-constexpr std::size_t kMaxFaults = 20;
 
 struct Setting {
   std::string name, text;
@@ -25,125 +18,41 @@ struct Setting {
   bool list;
 };
 
-// Raised where reading cannot go on.
-struct YamlFault {
-  int line;
-  std::string what;
-};
+// Items as a JSON array, so that a text may hold a comma.
+std::string list_text(const YamlNode& list, const std::string& name, std::vector<YamlFault>& faults) {
+  OrderedJson items = OrderedJson::array();
+  for (const YamlNode& item : list.items) {
+    if (item.kind == YamlNode::Kind::text) items.push_back(item.text);
+    if (item.kind == YamlNode::Kind::none)
+      faults.push_back({item.line, fmt::format("\"{}\" has an item without a value.", name)});
+    if (item.kind == YamlNode::Kind::list)
+      faults.push_back({item.line, "a list may stand only as the value of a key."});
+    if (item.kind == YamlNode::Kind::map)
+      faults.push_back({item.line, "a group may stand only as the value of a key."});
+  }
+  return items.dump();
+}
 
-// Turns events into settings ("head.lr", "1e-4", line 7). A sequence becomes one setting with the text of a JSON array.
-class SettingsReader : public YAML::EventHandler {
- public:
-  std::vector<Setting> settings;
-  std::vector<YamlFault> faults;
-
-  void OnDocumentStart(const YAML::Mark&) override {}
-  void OnDocumentEnd() override {}
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    throw YamlFault{line_of(mark), "aliases (*name) are not accepted; write the value out."};
-  }
-  void OnAnchor(const YAML::Mark& mark, const std::string& name) override {
-    throw YamlFault{line_of(mark), fmt::format("anchors (&{}) are not accepted; write the value out.", name)};
-  }
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    check(mark, "", anchor);
-    if (levels_.empty()) return;  // an empty file sets nothing
-    faults.push_back({levels_.back().key_line, fmt::format("\"{}\" has no value.", levels_.back().key)});
-    value_done();
-  }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& value) override {
-    check(mark, tag, anchor);
-    if (levels_.empty()) throw YamlFault{line_of(mark), fmt::format("wanted \"key: value\", found \"{}\".", value)};
-    Level& level = levels_.back();
-    if (level.sequence) {
-      items_.push_back(value);
-    } else if (!level.key_read) {
-      level.key = level.prefix + value;
-      level.key_line = line_of(mark);
-      level.key_read = true;
-      level.repeated = !level.keys.insert(value).second;
-      if (level.repeated) faults.push_back({line_of(mark), fmt::format("\"{}\" stands twice.", level.key)});
-    } else {
-      if (!level.repeated) settings.push_back({level.key, value, line_of(mark), false});
-      value_done();
+// The tree as settings: ("head.lr", "1e-4", line 7).
+void flatten(const YamlNode& map, const std::string& prefix, std::vector<Setting>& settings,
+             std::vector<YamlFault>& faults) {
+  for (const YamlNode& value : map.items) {
+    const std::string name = prefix + value.key;
+    switch (value.kind) {
+      case YamlNode::Kind::none:
+        faults.push_back({value.key_line, fmt::format("\"{}\" has no value.", name)});
+        break;
+      case YamlNode::Kind::text:
+        settings.push_back({name, value.text, value.line, false});
+        break;
+      case YamlNode::Kind::list:
+        settings.push_back({name, list_text(value, name, faults), value.key_line, true});
+        break;
+      case YamlNode::Kind::map:
+        flatten(value, name + ".", settings, faults);
+        break;
     }
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    check(mark, tag, anchor);
-    if (levels_.empty() || levels_.back().sequence || !levels_.back().key_read)
-      throw YamlFault{line_of(mark), "a list may stand only as the value of a key."};
-    items_ = OrderedJson::array();
-    push(mark, {.sequence = true, .key_line = line_of(mark)});
-  }
-  void OnSequenceEnd() override {
-    levels_.pop_back();
-    const Level& level = levels_.back();
-    if (!level.repeated) settings.push_back({level.key, items_.dump(), level.key_line, true});
-    value_done();
-  }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    check(mark, tag, anchor);
-    if (levels_.empty()) {
-      push(mark, {});
-      return;
-    }
-    const Level& level = levels_.back();
-    if (level.sequence || !level.key_read)
-      throw YamlFault{line_of(mark), "a group may stand only as the value of a key."};
-    push(mark, {.prefix = level.key + ".", .repeated_outside = level.repeated});
-  }
-  void OnMapEnd() override {
-    levels_.pop_back();
-    if (!levels_.empty()) value_done();
-  }
-
- private:
-  struct Level {
-    bool sequence = false;
-    std::string prefix = {};
-    bool repeated_outside = false;
-    bool key_read = false;
-    bool repeated = false;
-    std::string key = {};
-    int key_line = 0;
-    std::set<std::string> keys = {};
-  };
-
-  static int line_of(const YAML::Mark& mark) { return mark.line + 1; }
-
-  void push(const YAML::Mark& mark, Level level) {
-    if (levels_.size() >= kMaxDepth)
-      throw YamlFault{line_of(mark), fmt::format("nested deeper than {} levels.", kMaxDepth)};
-    levels_.push_back(std::move(level));
-  }
-  void value_done() {
-    levels_.back().key_read = false;
-    levels_.back().repeated = levels_.back().repeated_outside;
-  }
-  void check(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) const {
-    if (anchor != 0) throw YamlFault{line_of(mark), "anchors (&name) are not accepted; write the value out."};
-    if (!tag.empty() && tag != "?" && tag != "!")
-      throw YamlFault{line_of(mark), fmt::format("tags ({}) are not accepted.", tag)};
-  }
-
-  std::vector<Level> levels_;
-  OrderedJson items_;
-};
-
-// One fault: "file:7: ...". Several: "file: 3 faults." and a line for each.
-[[noreturn]] void throw_faults(const std::string& where, std::vector<YamlFault> faults) {
-  std::stable_sort(faults.begin(), faults.end(),
-                   [](const YamlFault& a, const YamlFault& b) { return a.line < b.line; });
-  if (faults.size() == 1)
-    throw UserError(ErrorKind::usage, fmt::format("{}:{}", where, faults[0].line), faults[0].what, "");
-  std::string text = fmt::format("{} faults.", faults.size());
-  for (std::size_t i = 0; i < std::min(faults.size(), kMaxFaults); ++i)
-    text += fmt::format("\n  line {}: {}", faults[i].line, faults[i].what);
-  if (faults.size() > kMaxFaults) text += fmt::format("\n  and {} more", faults.size() - kMaxFaults);
-  throw UserError(ErrorKind::usage, where, text, "");
 }
 
 bool plain_scalar(const std::string& text) {
@@ -173,21 +82,19 @@ void OptionSet::read_yaml_text(const std::string& text, const std::string& where
     throw UserError(ErrorKind::usage, where,
                     fmt::format("{} bytes, at most {} are read.", text.size(), kMaxConfigBytes),
                     "Check that this is the file you meant.");
-  SettingsReader reader;
-  std::vector<YamlFault>& faults = reader.faults;
-  try {
-    std::istringstream stream(text);
-    YAML::Parser parser(stream);
-    parser.HandleNextDocument(reader);
-    SettingsReader second;
-    if (parser.HandleNextDocument(second)) throw YamlFault{1, "several documents (---) in one file; one is read."};
-  } catch (const YamlFault& fault) {
-    faults.push_back(fault);
-  } catch (const YAML::Exception& error) {
-    faults.push_back({error.mark.line + 1, fmt::format("not valid YAML: {}.", error.msg)});
-  }
+  std::vector<YamlFault> faults;
+  read_yaml_tree(parse_yaml(text, faults), where, faults);
+  if (!faults.empty()) throw_yaml_faults(where, faults);
+}
+
+void OptionSet::read_yaml_tree(const YamlNode& root, const std::string& where, std::vector<YamlFault>& faults) {
+  if (root.kind == YamlNode::Kind::text)
+    faults.push_back({root.line, fmt::format("wanted \"key: value\", found \"{}\".", root.text)});
+  if (root.kind == YamlNode::Kind::list) faults.push_back({root.line, "a list may stand only as the value of a key."});
+  std::vector<Setting> settings;
+  if (root.kind == YamlNode::Kind::map) flatten(root, "", settings, faults);
   std::set<const Option*> seen;  // "num-epochs" and "num_epochs", "head.lr" and "head: {lr: }" are the same option
-  for (const Setting& setting : reader.settings) {
+  for (const Setting& setting : settings) {
     try {
       const Option* option = find(setting.name);
       if (option && !seen.insert(option).second)
@@ -201,21 +108,13 @@ void OptionSet::read_yaml_text(const std::string& text, const std::string& where
       faults.push_back({setting.line, message.substr(where.size() + 2)});  // without "where: ", which is said once
     }
   }
-  if (!faults.empty()) throw_faults(where, faults);
 }
 
 std::string yaml_value_of(const std::filesystem::path& path, const std::string& key) {
-  SettingsReader reader;
-  try {
-    std::istringstream stream(read_file(path, kMaxConfigBytes, ErrorKind::usage));
-    YAML::Parser parser(stream);
-    parser.HandleNextDocument(reader);
-  } catch (const YamlFault&) {
-  } catch (const YAML::Exception&) {
-  }
-  for (const Setting& setting : reader.settings)
-    if (setting.name == key && !setting.list) return setting.text;
-  return "";
+  std::vector<YamlFault> ignored;
+  const YamlNode root = parse_yaml(read_file(path, kMaxConfigBytes, ErrorKind::usage), ignored);
+  const YamlNode* value = root.find(key);
+  return value && value->kind == YamlNode::Kind::text ? value->text : "";
 }
 
 std::string OptionSet::to_yaml() const {

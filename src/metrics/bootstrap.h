@@ -40,4 +40,11 @@ double quantile(std::vector<double> values, double q);
 std::vector<Estimate> bootstrap(std::size_t n, const std::function<std::vector<double>(Picks)>& scores,
                                 const BootstrapOptions& options = {});
 
+// The same for scores that hang on two crossed things, n pairs and m training runs: each resample draws pairs and,
+// independently, runs (the pigeonhole bootstrap; Owen 2007, "The pigeonhole bootstrap"), so that the interval holds
+// both spreads. With one run it is bootstrap(n, ...) to the bit. No interval with fewer than two pairs.
+std::vector<Estimate> bootstrap_crossed(std::size_t n, std::size_t m,
+                                        const std::function<std::vector<double>(Picks pairs, Picks runs)>& scores,
+                                        const BootstrapOptions& options = {});
+
 }  // namespace cp

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "report/pair_scores.h"
 #include "report/sections.h"
 
 namespace cp {
@@ -13,41 +14,7 @@ namespace {
 
 constexpr std::size_t kGapsShown = 3;  // of each sign
 
-struct PairScore {
-  const char *english, *chinese;
-  int decimals;
-  bool lower_is_better;
-  std::optional<double> (*of)(const ReportedPair& pair);
-};
-
-std::optional<double> own(const ReportedPair& pair, const char* key) {
-  const auto found = pair.scores.find(key);
-  return pair.changeflag == 1 && found != pair.scores.end() ? std::optional(found->second) : std::nullopt;
-}
-std::optional<double> hit(const ReportedPair& pair, bool ReportedPair::Hits::*which) {
-  return pair.hits ? std::optional(pair.hits.value().*which ? 1.0 : 0.0) : std::nullopt;
-}
-
-constexpr PairScore kScores[] = {
-    {"flag is right", "变化判断正确", 3, false,
-     [](const ReportedPair& p) { return std::optional(p.right_flag() ? 1.0 : 0.0); }},
-    {"Brier score of the flag", "变化判断的 Brier 得分", 3, true,
-     [](const ReportedPair& p) {
-       return p.p_zoom ? std::optional((*p.p_zoom - p.changeflag) * (*p.p_zoom - p.changeflag)) : std::nullopt;
-     }},
-    {"CIDEr, changed half", "CIDEr，有变化的一半", 3, false, [](const ReportedPair& p) { return own(p, "cider"); }},
-    {"ROUGE-L, changed half", "ROUGE-L，有变化的一半", 3, false,
-     [](const ReportedPair& p) { return own(p, "rouge_l"); }},
-    {"METEOR of single pairs, changed half", "单对 METEOR，有变化的一半", 3, false,
-     [](const ReportedPair& p) { return own(p, "meteor"); }},
-    {"BLEU-4 of single pairs, changed half", "单对 BLEU-4，有变化的一半", 3, false,
-     [](const ReportedPair& p) { return own(p, "bleu4"); }},
-    {"point on changed ground", "目标点落在变化区域上", 3, false,
-     [](const ReportedPair& p) { return hit(p, &ReportedPair::Hits::mask); }},
-    {"point in the largest change's box", "目标点落在最大变化的框内", 3, false,
-     [](const ReportedPair& p) { return hit(p, &ReportedPair::Hits::largest); }},
-    {"distance to the target, px", "与目标的距离（像素）", 1, true, [](const ReportedPair& p) { return p.error_px; }},
-};
+constexpr const char* kCaptionScore = "caption.text.changed.cider";  // by which captions differ most
 
 using Matches = std::vector<std::pair<const ReportedPair*, const ReportedPair*>>;
 
@@ -75,7 +42,7 @@ double difference(const PairScore& score, const ReportedPair& first, const Repor
 void find_gaps(const Validation& first, const Validation& other, const Matches& matches, Comparison& out) {
   std::vector<Comparison::Gap> all;
   for (const auto& [a, b] : matches) {
-    const double d = difference(kScores[2], *a, *b);
+    const double d = difference(*pair_score_at(kCaptionScore), *a, *b);
     if (std::isfinite(d) && d != 0 && a->caption != b->caption)
       all.push_back(
           {static_cast<std::size_t>(a - first.pairs.data()), static_cast<std::size_t>(b - other.pairs.data()), d});
@@ -93,7 +60,7 @@ Comparison compare(const Validation& first, const Validation& other, const Boots
   const Matches matches = match(first, other, out);
   if (matches.empty()) return out;
   std::vector<std::vector<double>> differences;
-  for (const PairScore& score : kScores) {
+  for (const PairScore& score : pair_scores()) {
     PairedDifference d{score.english, score.chinese, score.decimals, score.lower_is_better, 0, 0, 0, {}};
     std::vector<double> values;
     for (const auto& [a, b] : matches) {

@@ -66,12 +66,12 @@ std::optional<Point> find_point(const Json& json, const std::string& prefix) {
   return x && y ? std::optional(Point{*x, *y}) : std::nullopt;
 }
 
+}  // namespace
+
 std::string folder_name(const fs::path& folder) {
   const fs::path whole = fs::absolute(folder).lexically_normal();
   return whole.has_filename() ? whole.filename().string() : whole.parent_path().filename().string();
 }
-
-}  // namespace
 
 const Json* find_member(const Json& json, std::string_view path) {
   const Json* at = &json;

@@ -63,6 +63,7 @@ struct TrainingLog {
   int damaged = 0;
 };
 
+std::string folder_name(const std::filesystem::path& folder);  // "nano" of "runs/nano/"
 bool holds_validation(const std::filesystem::path& folder);
 bool holds_training(const std::filesystem::path& folder);
 

@@ -81,6 +81,44 @@ TEST(Bootstrap, OfFewerThanTwoPairsHasNoInterval) {
   EXPECT_TRUE(mean_of({1.0, 2.0}, {100, 0})[0].interval);
 }
 
+TEST(BootstrapCrossed, WithOneRunIsThePlainBootstrap) {
+  std::vector<double> values;
+  for (int i = 0; i < 30; ++i) values.push_back(i * i % 17);
+  const auto mean = [&](Picks picks) {
+    double sum = 0;
+    for (const std::size_t i : picks) sum += values[i];
+    return std::vector<double>{sum / static_cast<double>(picks.size())};
+  };
+  const Estimate plain = bootstrap(30, mean)[0];
+  const Estimate crossed = bootstrap_crossed(30, 1, [&](Picks pairs, Picks runs) {
+    EXPECT_EQ(runs.size(), 1u);
+    return mean(pairs);
+  })[0];
+  EXPECT_EQ(plain.interval->low, crossed.interval->low);
+  EXPECT_EQ(plain.interval->high, crossed.interval->high);
+}
+
+// x[pair][run] = u[pair] + v[run] with 40 pairs and 5 runs. The resampled mean has the variance s_u^2 / 40 + s_v^2 / 5
+// (plug-in variances): 1/4/40 + 2/5 here, a normal interval of 1.96 x 0.637.
+TEST(BootstrapCrossed, AddsTheSpreadOfPairsAndRuns) {
+  const auto score = [](Picks pairs, Picks runs) {
+    double sum = 0;
+    for (const std::size_t pair : pairs)
+      for (const std::size_t run : runs) sum += (pair % 2 ? .5 : -.5) + static_cast<double>(run) - 2;
+    return std::vector<double>{sum / static_cast<double>(pairs.size() * runs.size())};
+  };
+  const Estimate e = bootstrap_crossed(40, 5, score, {4000, 0})[0];
+  const double half = 1.96 * std::sqrt(.25 / 40 + 2.0 / 5);
+  EXPECT_NEAR(e.value, 0, 1e-12);
+  EXPECT_NEAR(e.interval->low, -half, .08) << "five runs are no normal distribution, 4000 resamples no quantile";
+  EXPECT_NEAR(e.interval->high, half, .08);
+  const auto pairs_alone = [&](Picks pairs) {
+    const std::vector<std::size_t> all{0, 1, 2, 3, 4};
+    return score(pairs, all);
+  };
+  EXPECT_LT(bootstrap(40, pairs_alone, {4000, 0})[0].interval->high, half / 5) << "the planted fault is seen";
+}
+
 TEST(Bootstrap, ScoresATestSplitAThousandTimesInAboutASecond) {
   std::vector<std::vector<std::string>> references;
   std::vector<std::string> captions;
