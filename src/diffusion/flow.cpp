@@ -11,7 +11,7 @@ namespace cp {
 namespace {
 
 constexpr int kMostSteps = 1000;
-constexpr double kMostPower = 4;                        // above, float32 no longer tells the last times from 0
+constexpr double kMostPower = 4;                         // above, float32 no longer tells the last times from 0
 constexpr double kTimeShare = 0.999, kLeastTime = 1e-3;  // a velocity near t = 0 says nothing about the noise
 
 // From x at time `from` along the velocity to time `to`, written as a mix of x and of the action where that line ends

@@ -3,8 +3,8 @@
 // Out: samples of the clean vector by flow matching, and training times. The same noise gives the same bytes.
 // Not here: the network behind the velocity; diffusion by a noise schedule (sampler.h).
 //
-// x_t = t noise + (1 - t) action for 0 <= t <= 1, so the velocity dx/dt that a network learns is noise - action. A sample
-// walks from the noise at t = 1 down to the action at t = 0.
+// x_t = t noise + (1 - t) action for 0 <= t <= 1, so the velocity dx/dt that a network learns is noise - action. A
+// sample walks from the noise at t = 1 down to the action at t = 0.
 
 #include <functional>
 #include <span>
