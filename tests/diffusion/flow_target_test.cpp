@@ -39,7 +39,7 @@ TEST(ExactVelocity, EulerStepsKeepTheSpreadOfTheClosedForm) {
   int visited = 0;
   for (const double sd : {0.02, 0.05, 0.1, 0.2, 0.4})
     for (const int steps : {2, 4, 10, 50}) {
-      const auto x = draw(test::exact_velocity({{1, 0, sd}}), steps, {.clip_x0 = false});
+      const auto x = draw(test::exact_velocity({{1, 0, sd}}), steps, {.rule = FlowRule::euler, .clip_x0 = false});
       // The start noise itself has a spread of 1.007: 8000 draws.
       EXPECT_NEAR(test::spread(x) / sd, euler_spread(sd, steps) / sd, 0.025) << sd << " " << steps;
       ++visited;
@@ -77,7 +77,7 @@ TEST(ExactVelocity, ReachesItsTabledDistances) {
 TEST(ExactVelocity, WithPlantedFaultsMissesTheTarget) {
   const Velocity exact = test::exact_velocity(kTwoPlaces);
   const auto distance = [&](const Velocity& velocity) {
-    return test::wasserstein(draw(velocity, 10, {}, 1, 2000), kTwoPlaces);
+    return test::wasserstein(draw(velocity, 10, {FlowRule::euler}, 1, 2000), kTwoPlaces);
   };
   EXPECT_LT(distance(exact), 0.05);
   EXPECT_GT(distance([&](std::span<const float> x, float t, std::span<float> v) {

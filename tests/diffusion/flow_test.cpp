@@ -51,8 +51,8 @@ long wrong(Fault fault) {
         close("start", x, run.at("start").get<std::vector<float>>(), Tol::abs(1e-6, "float32 of equal doubles")));
     auto times = run.at("times").get<std::vector<double>>();
     if (run.at("steps").is_number()) {
-      EXPECT_TRUE(close("times", flow_times(run.at("steps")), times, Tol::abs(1e-7, "the library keeps float32")));
-      times = flow_times(run.at("steps"));
+      EXPECT_TRUE(close("times", flow_times(run.at("steps"), 1), times, Tol::abs(1e-7, "the library keeps float32")));
+      times = flow_times(run.at("steps"), 1);
     }
     FlowOptions options{parse_flow_rule(run.at("rule")), run.at("clip")};
     if (fault == Fault::no_clip) options.clip_x0 = !options.clip_x0;
@@ -100,7 +100,8 @@ TEST(FlowTimes, AreExactFromOneToZero) {
       ++visited;
     }
   EXPECT_EQ(visited, 3000);
-  EXPECT_EQ(flow_times(4), (std::vector<double>{1, 0.75, 0.5, 0.25, 0}));
+  EXPECT_EQ(flow_times(4, 1), (std::vector<double>{1, 0.75, 0.5, 0.25, 0}));
+  EXPECT_EQ(flow_times(), flow_times(5, 2)) << "the measured default";
   EXPECT_EQ(flow_times(4, 2), (std::vector<double>{1, 0.5625, 0.25, 0.0625, 0}));
 }
 
@@ -115,7 +116,8 @@ TEST(FlowTimes, BySubtractionWouldTakeAStepTooMany) {
   EXPECT_EQ(count(4), 4) << "exact in binary, so the fault hides";
   std::vector<int> seen;
   std::vector<float> x(kDim, 0.5f);
-  sample_flow(toy_velocity, flow_times(10), {}, x, [&](int done, std::span<const float>) { seen.push_back(done); });
+  sample_flow(toy_velocity, flow_times(10, 1), {FlowRule::euler}, x,
+              [&](int done, std::span<const float>) { seen.push_back(done); });
   EXPECT_EQ(seen, (std::vector<int>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
 }
 
@@ -127,7 +129,7 @@ TEST(Flow, AsksForTheVelocityAtEveryTimeAboveZero) {
           (rule == FlowRule::euler ? euler : midpoint).push_back(t);
           std::fill(v.begin(), v.end(), 0.f);
         },
-        flow_times(4), {.rule = rule}, x);
+        flow_times(4, 1), {.rule = rule}, x);
   EXPECT_EQ(euler, (std::vector<float>{1, 0.75f, 0.5f, 0.25f}));
   EXPECT_EQ(midpoint, (std::vector<float>{1, 0.875f, 0.75f, 0.625f, 0.5f, 0.375f, 0.25f, 0.125f}));
 }
@@ -140,7 +142,7 @@ TEST(Flow, WalksAStraightLineToItsEnd) {
     for (const int steps : {1, 3, 10, 50}) {
       std::vector<float> x{1.9f, -0.4f, -2.2f};
       const std::vector<float> noise = x;
-      const auto times = flow_times(steps);
+      const auto times = flow_times(steps, 1);
       sample_flow(
           [&](std::span<const float>, float, std::span<float> v) {
             for (std::size_t i = 0; i < v.size(); ++i) v[i] = noise[i] - action[i];
@@ -161,7 +163,7 @@ TEST(Flow, KeepsClippedSamplesInsideTheBoxAndOthersNot) {
     for (const bool clip : {true, false}) {
       std::vector<float> x{30.f, -30.f, 0.f};
       bool outside_before_the_end = false;
-      sample_flow([](auto, float, auto v) { std::fill(v.begin(), v.end(), 2.f); }, flow_times(5),
+      sample_flow([](auto, float, auto v) { std::fill(v.begin(), v.end(), 2.f); }, flow_times(5, 1),
                   {.rule = rule, .clip_x0 = clip}, x,
                   [&](int done, std::span<const float> now) { outside_before_the_end |= done < 5 && now[0] > 1; });
       EXPECT_TRUE(outside_before_the_end) << "x itself is never clipped";
@@ -177,10 +179,10 @@ TEST(Flow, GivesABatchWhatItGivesItsRowsAlone) {
   const auto start = test::normal_noise(rng, 5 * kDim);
   for (const FlowRule rule : {FlowRule::euler, FlowRule::midpoint}) {
     auto batch = start, rows = start, again = start;
-    sample_flow(toy_velocity, flow_times(10), {.rule = rule}, batch);
-    sample_flow(toy_velocity, flow_times(10), {.rule = rule}, again);
+    sample_flow(toy_velocity, flow_times(10, 1), {.rule = rule}, batch);
+    sample_flow(toy_velocity, flow_times(10, 1), {.rule = rule}, again);
     for (std::size_t r = 0; r < 5; ++r)
-      sample_flow(toy_velocity, flow_times(10), {.rule = rule}, std::span(rows).subspan(r * kDim, kDim));
+      sample_flow(toy_velocity, flow_times(10, 1), {.rule = rule}, std::span(rows).subspan(r * kDim, kDim));
     EXPECT_TRUE(close("x", batch, rows, Tol::exact()));
     EXPECT_EQ(batch, again);
     EXPECT_NE(batch, start);
