@@ -1,6 +1,6 @@
 // How far samples of every schedule, sampler, spacing and number of steps lie from a known target when the network is
-// perfect: the denoiser is the exact one of a mixture of Gaussians, so all error is the sampler's. Prints Markdown rows;
-// docs/samplers.md holds those of interest and the defaults that follow.
+// perfect: the denoiser is the exact one of a mixture of Gaussians, so all error is the sampler's. Prints Markdown
+// rows; docs/samplers.md holds those of interest and the defaults that follow.
 #include <charconv>
 #include <cstdio>
 #include <functional>
@@ -36,7 +36,8 @@ Settings parse(int argc, char** argv) {
     std::uint64_t* to = flag == "--samples" ? &s.samples : flag == "--seed" ? &s.seed : nullptr;
     if (!to) throw UserError(ErrorKind::usage, flag, "wanted a flag of this program.", kUsage);
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *to);
-    if (error != std::errc() || end != text.data() + text.size() || (to == &s.samples && (*to < 100 || *to > 1'000'000)))
+    if (error != std::errc() || end != text.data() + text.size() ||
+        (to == &s.samples && (*to < 100 || *to > 1'000'000)))
       throw UserError(ErrorKind::usage, flag, "wanted a whole number (100 to 1000000 samples), found \"" + text + "\".",
                       kUsage);
   }
@@ -104,7 +105,8 @@ void flow_rows(const Settings& s, const std::string& rule) {
 void run(const Settings& s) {
   fmt::print(
       "{} samples, seed {}. Spread: sd of samples / true sd of N(0, sd), no clipping, sd .02 / .05 / .1 / .2 / .4.\n"
-      "Two places (-0.5 with 0.7, 0.6 with 0.3, both of the sd said): share within 3 sd (0.997 is right) / W1 / spread\n"
+      "Two places (-0.5 with 0.7, 0.6 with 0.3, both of the sd said): share within 3 sd (0.997 is right) / W1 / "
+      "spread\n"
       "within the first place / share left of 0 (0.70 is right). Binary: P(+1) (0.8 is right).\n\n"
       "| schedule | sampler | spacing | steps | spread | two places, sd .05 | two places, sd .03 | binary |\n"
       "|---|---|---|---|---|---|---|---|\n",

@@ -11,7 +11,7 @@ namespace cp {
 namespace {
 
 constexpr int kMostSteps = 1000;
-constexpr double kMostPower = 4;                        // above, float32 no longer tells the last times from 0
+constexpr double kMostPower = 4;                         // above, float32 no longer tells the last times from 0
 constexpr double kTimeShare = 0.999, kLeastTime = 1e-3;  // a velocity near t = 0 says nothing about the noise
 
 // From x at time `from` along the velocity to time `to`, written as a mix of x and of the action where that line ends
@@ -37,10 +37,10 @@ FlowRule parse_flow_rule(const std::string& name) {
 std::vector<double> flow_times(int steps, double power) {
   if (steps < 1 || steps > kMostSteps)
     throw UserError(ErrorKind::usage, "steps", fmt::format("wanted 1 to {} steps, found {}", kMostSteps, steps),
-                    "Ten steps are the default.");
+                    "Five steps are the default.");
   if (!(power >= 1 && power <= kMostPower))
     throw UserError(ErrorKind::usage, "power", fmt::format("wanted 1 to {}, found {}", kMostPower, power),
-                    "1 spreads the times evenly.");
+                    "1 spreads the times evenly, 2 is the default.");
   std::vector<double> times;
   // Each time from whole numbers: subtracting 1/K again and again would miss 0 and take a step too many or too few.
   for (int i = 0; i <= steps; ++i) times.push_back(std::pow(static_cast<double>(steps - i) / steps, power));

@@ -72,7 +72,7 @@ long wrong(Fault fault) {
   return std::count(agrees.begin(), agrees.end(), false);
 }
 
-TEST(Samplers, EqualTheLibrarysSchedulers) { EXPECT_EQ(golden_agreement(Fault::none).size(), 24u); }
+TEST(Samplers, EqualTheLibrarysSchedulers) { EXPECT_EQ(golden_agreement(Fault::none).size(), 32u); }
 
 TEST(Samplers, AnObserverSeesEachStepAndChangesNothing) {
   const auto alphas = accumulated_alphas(ScheduleKind::linear);
@@ -98,8 +98,8 @@ TEST(Samplers, AnObserverSeesEachStepAndChangesNothing) {
 }
 
 TEST(Samplers, WithPlantedFaultsDifferFromTheLibrary) {
-  EXPECT_EQ(wrong(Fault::compact_index), 24);
-  EXPECT_EQ(wrong(Fault::other_variance), 8) << "every ddpm run, no other";
+  EXPECT_EQ(wrong(Fault::compact_index), 32);
+  EXPECT_EQ(wrong(Fault::other_variance), 12) << "every ddpm run, no other";
   EXPECT_GE(wrong(Fault::clip_x_instead), 20);
   EXPECT_EQ(wrong(Fault::no_second_order), 8) << "every dpmpp_2m run, no other";
 }

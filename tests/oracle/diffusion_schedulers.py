@@ -79,21 +79,24 @@ def denoiser(x, t, a):
     return (x - math.sqrt(a) * clean_guess(x, t)) / math.sqrt(1 - a)
 
 
-def run(kind, schedule, timesteps, clip, large=False, eta=0.0, seed=0):
+def run(kind, schedule, timesteps, clip, large=False, eta=0.0, seed=0, first_order=False):
+    """first_order: ddim from the library's DPM-Solver++ of order 1, which is the same step but goes to the next kept
+    timestep; its DDIM goes to t - T / K, which is not in a list of uneven gaps."""
     table = alphas(schedule)
     common = dict(num_train_timesteps=1000, beta_schedule=LIBRARY_NAME[schedule])
     rng = Philox(seed, STREAM_TEST)
     start = torch.from_numpy(rng.normals().numpy().astype(np.float32).astype(np.float64))
     if kind == "ddpm":
         scheduler = DDPMScheduler(**common, clip_sample=clip, variance_type="fixed_large" if large else "fixed_small")
-    elif kind == "ddim":
+    elif kind == "ddim" and not first_order:
         scheduler = DDIMScheduler(**common, clip_sample=clip, set_alpha_to_one=True, timestep_spacing="leading")
     else:  # no clipping in the library: hand it the (clipped) x0 itself
-        scheduler = DPMSolverMultistepScheduler(**common, algorithm_type="dpmsolver++", solver_order=2,
-                                                solver_type="midpoint", final_sigmas_type="zero",
-                                                lower_order_final=True, prediction_type="sample")
+        scheduler = DPMSolverMultistepScheduler(**common, algorithm_type="dpmsolver++",
+                                                solver_order=1 if first_order else 2, solver_type="midpoint",
+                                                final_sigmas_type="zero", lower_order_final=True,
+                                                prediction_type="sample")
     scheduler.alphas_cumprod = torch.from_numpy(table)
-    if kind == "ddim":
+    if kind == "ddim" and not first_order:
         scheduler.set_timesteps(len(timesteps))
         assert scheduler.timesteps.tolist() == timesteps
     else:
@@ -101,7 +104,7 @@ def run(kind, schedule, timesteps, clip, large=False, eta=0.0, seed=0):
     ddpm_module.randn_tensor = lambda *args, **kwargs: rng.normals()
     x = start.clone()
     for t in timesteps:
-        if kind == "dpmpp_2m":
+        if kind == "dpmpp_2m" or first_order:
             x0 = clean_guess(x, t)
             x = scheduler.step(x0.clamp(-1, 1) if clip else x0, t, x).prev_sample.double()
             continue
@@ -136,6 +139,11 @@ def main(path):
                      run("ddim", schedule, leading, clip, eta=0.5, seed=seed + 3),
                      run("dpmpp_2m", schedule, leading, clip, seed=seed + 4),
                      run("dpmpp_2m", schedule, uneven[schedule], clip, seed=seed + 5)]
+    for schedule in ("linear", "squared_cosine"):
+        for timesteps in ([888 - 111 * i for i in range(9)], uneven[schedule]):
+            seed = 7 + len(runs)
+            runs += [run("ddpm", schedule, timesteps, True, seed=seed),
+                     run("ddim", schedule, timesteps, True, seed=seed + 1, first_order=True)]
     picked = [0, 1, 10, 99, 100, 500, 900, 999]
     tables = [dict(schedule=s, steps=n, t=[t for t in picked if t < n], a=[alphas(s, n)[t] for t in picked if t < n])
               for s in ("linear", "squared_cosine") for n in (1000, 100)]

@@ -1,7 +1,8 @@
 #pragma once
 // In:  a one-dimensional mixture of Gaussians; samples.
-// Out: its exact noise prediction and flow velocity, so that any error is the sampler's; distance and spread of samples.
-// Not here: the samplers (src/diffusion), the figures they must reach (tests/diffusion, bench/sampler_error.cpp).
+// Out: its exact noise prediction and flow velocity, so that any error is the sampler's; distance and spread of
+// samples. Not here: the samplers (src/diffusion), the figures they must reach (tests/diffusion,
+// bench/sampler_error.cpp).
 //
 // Along the line through two modes, and across it, start noise and isotropic modes stay independent: one dimension says
 // what two places in a plane do.
@@ -46,12 +47,11 @@ inline Expected expected(const Target1d& target, double x, double signal, double
   return {sum.action / total, sum.noise / total};
 }
 
-// Both keep a reference to `alphas`.
+// Keeps a reference to `alphas`.
 inline Denoiser exact_denoiser(const Target1d& target, const std::vector<double>& alphas) {
   return [target, &alphas](std::span<const float> x, int t, std::span<float> eps) {
     const double a = alphas[static_cast<std::size_t>(t)], signal = std::sqrt(a), sigma = std::sqrt(1 - a);
-    for (std::size_t i = 0; i < x.size(); ++i)
-      eps[i] = static_cast<float>(expected(target, x[i], signal, sigma).noise);
+    for (std::size_t i = 0; i < x.size(); ++i) eps[i] = static_cast<float>(expected(target, x[i], signal, sigma).noise);
   };
 }
 
@@ -70,6 +70,12 @@ inline std::vector<float> normal_noise(Rng& rng, std::size_t count) {
   return x;
 }
 
+inline double cumulative(const Target1d& target, double x) {
+  double sum = 0;
+  for (const Mode& mode : target) sum += mode.weight * 0.5 * std::erfc((mode.mean - x) / (mode.sd * std::sqrt(2.0)));
+  return sum;
+}
+
 // Wasserstein-1: the integral of |F_samples - F_target|.
 inline double wasserstein(std::vector<float> samples, const Target1d& target) {
   std::sort(samples.begin(), samples.end());
@@ -78,10 +84,7 @@ inline double wasserstein(std::vector<float> samples, const Target1d& target) {
   std::size_t below = 0;
   for (double x = low; x < high; x += step) {
     while (below < samples.size() && samples[below] <= x) ++below;
-    double cumulative = 0;
-    for (const Mode& mode : target)
-      cumulative += mode.weight * 0.5 * std::erfc((mode.mean - x) / (mode.sd * std::sqrt(2.0)));
-    sum += std::abs(static_cast<double>(below) / static_cast<double>(samples.size()) - cumulative) * step;
+    sum += std::abs(static_cast<double>(below) / static_cast<double>(samples.size()) - cumulative(target, x)) * step;
   }
   return sum;
 }
