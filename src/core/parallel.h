@@ -8,8 +8,8 @@
 
 namespace cp {
 
-// Calls work(0) to work(count - 1), each once, by up to `threads` threads; the caller is one of them. After an exception no
-// further piece begins; the first is thrown again once all threads have ended.
+// Calls work(0) to work(count - 1), each once, by up to `threads` threads; the caller is one of them. After an
+// exception no further piece begins; the first is thrown again once all threads have ended.
 void for_each_index(std::size_t count, int threads, const std::function<void(std::size_t)>& work);
 
 }  // namespace cp

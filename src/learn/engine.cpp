@@ -7,6 +7,7 @@
 #include "learn/stages.h"
 #include "runtime/action_head.h"
 #include "runtime/beam.h"
+#include "runtime/modes.h"
 #include "text/template.h"
 
 namespace cp {
@@ -87,7 +88,7 @@ EngineAnswer answer_by_training_engine(const NanoModel& model, const EfficientNe
   Rng rng(seed, Stream::diffusion_noise);  // only samplers that draw noise on their way read it
   out.samples = start_noise(seed, m.head.samples);
   sample(denoiser, alphas, respace(parse_spacing(m.head.spacing), m.head.steps, alphas), sampler, rng, out.samples);
-  const Point p = snap_to_map(densest(out.samples), out.map, m.head.snap_sigma);
+  const Point p = snap_to_map(find_modes(out.samples).front().point, out.map, m.head.snap_sigma);
   out.x = (p.x + 1) / 2;
   out.y = (p.y + 1) / 2;
   return out;

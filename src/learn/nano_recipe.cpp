@@ -73,7 +73,7 @@ bool NanoRecipe::after_stage(const std::string& name, const std::function<bool()
           {"flag_nll", found->flag_nll},
           {"flag_bias", found->flag.bias},
           {"flag_temperature", found->flag.temperature},
-          {"region_threshold", found->region.threshold},
+          {"region_threshold", found->region.threshold()},
           {"region_n", found->region.n}};
   return true;
 }
