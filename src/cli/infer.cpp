@@ -69,7 +69,8 @@ OrderedJson answer_json(const Answer& answer) {
                     {"y", rounded(answer.action.y)},
                     {"a", answer.action.a},
                     {"p_zoom", rounded(answer.action.p_zoom)}};
-  json["region"] = region_json(answer.region);
+  json["abstained"] = abstained_json(answer);
+  json["region"] = region_json(answer);
   json["changes"] = changes_json(answer.changes);
   json["times_ms"] = times_json(answer.times_ms);
   json["captions"] = captions_json(answer.captions);
@@ -88,15 +89,18 @@ std::string answer_text(const Answer& answer, int width, int height) {
       action.a == 1 ? fmt::format("zoom and capture at pixel ({:.0f}, {:.0f})", action.x * width, action.y * height)
                     : "hover",
       action.p_zoom);
+  if (!answer.abstained.empty()) text += fmt::format("abstains {}\n", abstained_text(answer.abstained));
   if (answer.identical) text += "         both images hold the same pixels: no change by rule\n";
   if (answer.changed) {
-    text += fmt::format("region   {:.1f} % of the image holds the target with probability {:.2f}\n",
-                        100 * answer.region.share, answer.region.level);
+    text += fmt::format("region   {:.1f} % of the image holds the target with probability {:.2f}{}\n",
+                        100 * answer.region.share, answer.region.level,
+                        answer.region_calibrated ? "" : " (not calibrated for these samples)");
     for (std::size_t i = 0; i < std::min(kChangesShown, answer.changes.size()); ++i) {
       const Change& change = answer.changes[i];
-      text += fmt::format("{:<8} {}. at ({:.3f}, {:.3f}), mass {:.1f}, box ({:.3f}, {:.3f}) to ({:.3f}, {:.3f})\n",
-                          i == 0 ? "changes" : "", i + 1, change.x, change.y, change.mass, change.box.x0, change.box.y0,
-                          change.box.x1, change.box.y1);
+      text += fmt::format(
+          "{:<8} {}. at ({:.3f}, {:.3f}), {:.0f} % of the samples, box ({:.3f}, {:.3f}) to ({:.3f}, {:.3f})\n",
+          i == 0 ? "changes" : "", i + 1, change.x, change.y, 100 * change.mass, change.box.x0, change.box.y0,
+          change.box.x1, change.box.y1);
     }
     if (answer.changes.size() > kChangesShown)
       text += fmt::format("         and {} more (--json lists all)\n", answer.changes.size() - kChangesShown);

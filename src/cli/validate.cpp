@@ -166,6 +166,18 @@ OrderedJson run_json(const ValidateOptions& o, const fs::path& model, const Sess
   return run;
 }
 
+// For people: why a coverage may not be the promised one. Empty where nothing stands in its way.
+std::string region_note(const ValidateOptions& o, const Session& session, const ValidateAnswers& results) {
+  const std::string& calibrated = session.manifest().region.target;
+  std::string note;
+  if (o.target != calibrated)
+    note += fmt::format("the region is calibrated for the target \"{}\", its coverage is measured for \"{}\"\n",
+                        calibrated, o.target);
+  if (!results.answers.front().region_calibrated)
+    note += "the region is not calibrated for these samples: its levels are no promises\n";
+  return note;
+}
+
 void write_files(const ValidateOptions& o, const NewFolder& folder, const std::vector<PairRecord>& pairs,
                  const ValidateAnswers& results, const Evaluation& evaluation, const OrderedJson& metrics) {
   std::vector<bool> drawn(pairs.size(), o.visualize);
@@ -228,13 +240,18 @@ int run_validate(const std::vector<std::string>& args) {
   metrics["run"] = run_json(o, model, session, results);
   for (const auto& [key, value] : evaluation.report.items())
     if (key != "pairs") metrics[key] = value;
+  if (metrics.contains("region")) {
+    metrics["region"]["target"] = session.manifest().region.target;
+    metrics["region"]["calibrated"] = results.answers.front().region_calibrated;
+  }
   if (folder) {
     write_files(o, *folder, pairs, results, evaluation, metrics);
     write_file_durable(folder->path() / "report.html",
                        validation_page(folder->path(), folder->target().filename().string(), o.data, model));
     folder->publish();
   }
-  fmt::print("{}", o.json ? dump_json(metrics, 2) + "\n" : evaluation_table(evaluation.report));
+  fmt::print("{}", o.json ? dump_json(metrics, 2) + "\n"
+                          : evaluation_table(evaluation.report) + region_note(o, session, results));
   if (folder && !o.json) fmt::print("written: {}\n", folder->target().string());
   return 0;
 }

@@ -1,6 +1,5 @@
 #include "cli/validate_answers.h"
 
-#include <algorithm>
 #include <chrono>
 #include <mutex>
 
@@ -14,12 +13,6 @@
 namespace cp {
 namespace {
 
-bool in_region(const Region& region, Point p, int side) {
-  const auto index = [side](double v) { return std::clamp(static_cast<int>(v * side), 0, side - 1); };
-  const int cell = index(p.y) * side + index(p.x);
-  return std::find(region.cells.begin(), region.cells.end(), cell) != region.cells.end();
-}
-
 Truth truth_of(const PairRecord& record) {
   Truth truth{
       record.name, record.changeflag, record.captions, record.label.empty() ? Image() : read_mask(record.label), {}};
@@ -29,11 +22,18 @@ Truth truth_of(const PairRecord& record) {
 
 Predicted predicted_of(const Answer& answer, const Truth& truth, Target target, bool has_map) {
   Predicted p{truth.name, answer.caption, answer.action.x, answer.action.y, answer.action.a, answer.action.p_zoom};
-  for (std::size_t i = 0; i + 2 < answer.samples.size(); i += 3)
+  for (std::size_t i = 0; !answer.modes.empty() && i + 2 < answer.samples.size(); i += 3)
     p.samples.push_back({(answer.samples[i] + 1) / 2.0, (answer.samples[i + 1] + 1) / 2.0});
   const ActionTarget wanted = make_action_target(truth.mask, truth.components, target, truth.changeflag);
-  p.regions.push_back({answer.region.level, answer.region.share,
-                       wanted.has_point && in_region(answer.region, {wanted.x, wanted.y}, Fusion::kMapSide)});
+  const int before = cells_before(answer.weights, {wanted.x, wanted.y});
+  for (const Answer::RegionLevel& level : answer.levels)
+    p.regions.push_back({level.level, level.share, wanted.has_point && before < level.cells});
+  p.abstained = answer.abstained;
+  p.held_back = answer.changed && !answer.abstained.empty();
+  // Judged whatever was called unchanged, as the point is.
+  if (!answer.modes.empty())
+    for (const Change& change : rank_changes(answer.modes, answer.samples, answer.map))
+      p.changes.push_back({change.x, change.y});
   if (!has_map) return p;
   const std::vector<Change> changes = find_changes(answer.map);
   p.peak = changes.empty() ? Point{p.x, p.y} : Point{changes.front().x, changes.front().y};
@@ -61,6 +61,8 @@ ValidateAnswers answer_pairs(const Session& session, const std::vector<PairRecor
       write_png(how.visualize / overlay_file(pairs[i].name), draw_overlay(before, after, answer));
     answer.concepts = {};
     answer.region.cells = {};
+    answer.weights = {};
+    answer.modes = {};
     if (!how.keep_maps) answer.map = {};
   };
 

@@ -14,7 +14,8 @@ namespace cp {
 
 struct ValidateAnswers {
   std::vector<Truth> truths;
-  std::vector<Answer> answers;         // without concepts and the region's cells; the map only where it was asked for
+  std::vector<Answer>
+      answers;  // without concepts, modes, weights and the region's cells; the map only where it was asked for
   std::vector<Predicted> predictions;  // the same, as the scores want it
   double wall_s = 0;                   // of answering and drawing
 };

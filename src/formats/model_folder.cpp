@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{16} << 20;
 constexpr const char* kCardFile = "README.md";
+const std::vector<std::string> kTargets{"largest", "union", "centroid"};
 
 // Stays inside the folder: relative, without "..", in the one spelling that has no detours.
 bool stays_inside(const std::string& text) {
@@ -82,9 +83,61 @@ ModelManifest::Head read_head(JsonFields fields) {
   head.spacing = fields.text("spacing");
   head.samples = fields.whole("samples", 1, 100'000);
   head.snap_sigma = fields.number("snap_sigma", 0, 100);
-  head.target = fields.choice("target", {"largest", "union", "centroid"});
+  head.target = fields.choice("target", kTargets);
   fields.finish();
   return head;
+}
+
+std::vector<ModelManifest::Region::Level> read_levels(JsonFields& fields) {
+  const Json& list = fields.any("levels");
+  if (!list.is_array() || list.empty()) fields.refuse("levels", "wanted a list of one or more levels");
+  std::vector<ModelManifest::Region::Level> levels;
+  for (const Json& entry : list) {
+    JsonFields one(entry, fmt::format("{}, levels {}", fields.where(), levels.size() + 1));
+    levels.push_back({one.number("level", 0, 1), one.number("threshold", 0, 1)});
+    one.finish();
+    if (levels.size() > 1 && !(levels.back().level > levels[levels.size() - 2].level &&
+                               levels.back().threshold >= levels[levels.size() - 2].threshold))
+      fields.refuse("levels", "wanted rising levels with thresholds that do not fall");
+  }
+  return levels;
+}
+
+ModelManifest::Region read_region(JsonFields fields, const ModelManifest::Head& head) {
+  ModelManifest::Region region;
+  region.level = fields.number("level", 0, 1);
+  region.levels = fields.has("levels")
+                      ? read_levels(fields)
+                      : std::vector<ModelManifest::Region::Level>{{region.level, fields.number("threshold", 0, 1)}};
+  if (std::none_of(region.levels.begin(), region.levels.end(), [&](const auto& l) { return l.level == region.level; }))
+    fields.refuse("level", fmt::format("wanted one of \"levels\", found {}", region.level));
+  if (fields.has("map_share")) region.map_share = fields.number("map_share", 0, 1);
+  region.target = fields.has("target") ? fields.choice("target", kTargets) : head.target;
+  if (fields.has("sampler")) {
+    JsonFields sampler = fields.object("sampler");
+    region.sampler = {sampler.text("kind"), sampler.whole("steps", 1, 100'000), sampler.text("spacing"),
+                      sampler.whole("samples", 1, 100'000)};
+    sampler.finish();
+  }
+  region.n = fields.whole("n", 0);
+  region.method = fields.text("method");
+  fields.finish();
+  return region;
+}
+
+OrderedJson region_json(const ModelManifest::Region& region) {
+  OrderedJson levels = OrderedJson::array();
+  for (const auto& [level, threshold] : region.levels) levels.push_back({{"level", level}, {"threshold", threshold}});
+  OrderedJson json{
+      {"level", region.level}, {"levels", levels}, {"map_share", region.map_share}, {"target", region.target}};
+  if (const auto& sampler = region.sampler)
+    json["sampler"] = {{"kind", sampler->kind},
+                       {"steps", sampler->steps},
+                       {"spacing", sampler->spacing},
+                       {"samples", sampler->samples}};
+  json["n"] = region.n;
+  json["method"] = region.method;
+  return json;
 }
 
 std::map<std::string, std::string> read_files(JsonFields& fields) {
@@ -115,6 +168,13 @@ std::vector<fs::path> files_of(const fs::path& folder, bool own) {
 }
 
 }  // namespace
+
+double ModelManifest::Region::threshold() const {
+  const auto found =
+      std::find_if(levels.begin(), levels.end(), [this](const Level& l) { return l.level == this->level; });
+  CP_CHECK(found != levels.end(), "the region's level is not among its levels");
+  return found->threshold;
+}
 
 ModelManifest parse_manifest(std::string_view text, const std::string& where) {
   const Json json = parse_json(text, where, ErrorKind::model);
@@ -155,12 +215,12 @@ ModelManifest parse_manifest(std::string_view text, const std::string& where) {
 
   manifest.head = read_head(fields.object("head"));
 
-  JsonFields region = fields.object("region");
-  manifest.region.level = region.number("level", 0, 1);
-  manifest.region.threshold = region.number("threshold", 0, 1);
-  manifest.region.n = region.whole("n", 0);
-  manifest.region.method = region.text("method");
-  region.finish();
+  manifest.region = read_region(fields.object("region"), manifest.head);
+  if (fields.has("abstain")) {
+    JsonFields abstain = fields.object("abstain");
+    manifest.abstain.area = abstain.number("area", 0, 1);
+    abstain.finish();
+  }
 
   manifest.files = read_files(fields);
   manifest.training = fields.any("training");
@@ -210,8 +270,8 @@ OrderedJson to_json(const ModelManifest& m) {
                   {"snap_sigma", m.head.snap_sigma},
                   {"target", m.head.target}};
   if (m.head.condition == "visual_grid") json["head"]["evidence"] = m.head.evidence;
-  json["region"] = {
-      {"level", m.region.level}, {"threshold", m.region.threshold}, {"n", m.region.n}, {"method", m.region.method}};
+  json["region"] = region_json(m.region);
+  json["abstain"] = {{"area", m.abstain.area}};
   json["files"] = m.files;
   json["training"] = m.training;
   return json;

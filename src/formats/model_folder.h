@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,13 +74,38 @@ struct ModelManifest {
     std::string target = "largest";  // or union, centroid
   } head;
 
-  // Calibration of the region (docs/nano.md, section 6).
+  // Calibration of the region (docs/nano.md, section 6). The form of older models, one "level" with its "threshold", is
+  // read as well.
   struct Region {
-    double level = 0.9;      // wanted coverage, (0, 1)
-    double threshold = 0.9;  // cumulative mass, (0, 1]
-    int n = 0;               // scenes that calibrated it
+    struct Level {
+      double level = 0.9;      // wanted coverage, (0, 1)
+      double threshold = 0.9;  // cumulative weight, (0, 1]
+      bool operator==(const Level&) const = default;
+    };
+    // What draws the samples; a threshold holds for the one that it was calibrated with.
+    struct Sampler {
+      std::string kind;  // as head.sampler
+      int steps = 0;
+      std::string spacing;
+      int samples = 0;
+      bool operator==(const Sampler&) const = default;
+    };
+
+    double level = 0.9;                  // the one that an answer carries; among `levels`
+    std::vector<Level> levels{Level{}};  // rising
+    double map_share = 1;                // of the change map in the weights of the places; the rest is the samples'
+    std::string target = "largest";      // what the region holds: see head.target
+    std::optional<Sampler> sampler;      // none: the thresholds do not depend on samples
+    int n = 0;                           // scenes that calibrated it; 0: not calibrated
     std::string method = "split_conformal";
+
+    double threshold() const;  // of `level`
   } region;
+
+  // When an answer hovers instead of pointing (docs/nano.md, section 6).
+  struct Abstain {
+    double area = 1;  // share of the image above which a region says nothing; 1: never
+  } abstain;
 
   std::map<std::string, std::string> files;  // path -> sha256 in lower-case hex
   Json training = Json::object();            // free: seeds, command, versions

@@ -100,13 +100,17 @@ std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData&
       logits.push_back(out.flag[0].item<double>());
       flags.push_back(data.train[i].record.changeflag);
       const ActionTarget& target = data.train[i].targets[0];
-      if (target.has_point) scores.push_back(region_score(to_floats(out.map[0]), {target.x, target.y}));
+      if (target.has_point)
+        scores.push_back(region_score(place_weights({}, to_floats(out.map[0]), 1), {target.x, target.y}));
     }
   }
   Calibration result;
   result.flag = fit_flag(logits, flags);
   result.region.level = 0.9;
-  result.region.threshold = conformal_quantile(scores, result.region.level);
+  result.region.levels.clear();
+  for (const double level : {0.5, 0.8, 0.9, 0.95})
+    result.region.levels.push_back({level, conformal_quantile(scores, level)});
+  result.region.map_share = 1;
   result.region.n = static_cast<int>(scores.size());
   result.region.method = "split_conformal";
   result.pairs = static_cast<int>(logits.size());

@@ -1,7 +1,7 @@
 #pragma once
 // In:  training data.
 // Out: what flag logits and change maps mean, measured on scenes that the networks did not see (K folds over the scenes
-//      of the training pairs): probability and threshold of the flag, threshold of the region.
+//      of the training pairs): probability and threshold of the flag, thresholds of the region.
 // Not here: validation data; it calibrates nothing.
 
 #include <filesystem>

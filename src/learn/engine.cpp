@@ -7,6 +7,7 @@
 #include "runtime/action_head.h"
 #include "runtime/beam.h"
 #include "runtime/model_parts.h"
+#include "runtime/modes.h"
 #include "text/template.h"
 
 namespace cp {
@@ -116,7 +117,7 @@ EngineAnswer answer_by_training_engine(const NanoModel& model, const EfficientNe
     read.read = read_out(model.language, prompt, visual, model.average.params["condition.readout"]);
   const HeadNet::Condition condition = model.average.condition(read);
   out.samples = draw(model.average, condition, head_sampling(m, kManifestFile), start_noise(seed, m.head.samples), seed);
-  const Point p = snap_to_map(densest(out.samples), out.map, m.head.snap_sigma);
+  const Point p = snap_to_map(find_modes(out.samples).front().point, out.map, m.head.snap_sigma);
   out.x = (p.x + 1) / 2;
   out.y = (p.y + 1) / 2;
   return out;

@@ -7,7 +7,9 @@
 
 #include "core/file.h"
 #include "learn/calibrate.h"
+#include "learn/calibrate_head.h"
 #include "learn/stages.h"
+#include "runtime/model_parts.h"
 
 namespace cp {
 namespace {
@@ -84,7 +86,8 @@ std::unique_ptr<Stage> NanoRecipe::make_stage(const std::string& name) {
   if (name == "text") return std::make_unique<TextStage>(config_, data_, m.language, m.projector);
   if (name == "map") return std::make_unique<MapStage>(config_, data_, m.fusion);
   if (name == "caption") return std::make_unique<CaptionStage>(config_, data_, m.fusion, m.projector, m.language);
-  return std::make_unique<HeadStage>(config_.head, config_.seed, head_data(), m.head, m.average);
+  prepare_head();
+  return std::make_unique<HeadStage>(config_.head, config_.seed, *head_data_, m.head, m.average);
 }
 
 // Without folds, or without their file, the head learns from maps of scenes that the fusion has seen: they look better
@@ -100,22 +103,40 @@ std::optional<CrossFit> NanoRecipe::find_cross_fit() const {
   return std::nullopt;
 }
 
-HeadStage::Data NanoRecipe::head_data() {
+void NanoRecipe::prepare_head() {
   NanoModel& m = *model_;
   const Prompt prompt = plain_prompt(data_.tokenizer, instruction_templates("en").front(), kVisualTokens);
-  const std::optional<CrossFit> cross_fit = reads_map(config_.head) ? find_cross_fit() : std::nullopt;
-  HeadStage::Data data{
+  cross_fit_ = find_cross_fit();
+  head_data_.emplace(HeadStage::Data{
       data_.train, data_.val,
-      cache_hidden(data_.train, data_.train_features, prompt, m, config_.head, cross_fit ? &*cross_fit : nullptr),
-      cache_hidden(data_.val, data_.val_features, prompt, m, config_.head, nullptr)};
+      cache_hidden(data_.train, data_.train_features, prompt, m, config_.head, cross_fit_ ? &*cross_fit_ : nullptr),
+      cache_hidden(data_.val, data_.val_features, prompt, m, config_.head, nullptr)});
   if (config_.head.condition == "queries")
-    data.readout = [&m, prompt](const at::Tensor& visual, const at::Tensor& tokens) {
+    head_data_->readout = [&m, prompt](const at::Tensor& visual, const at::Tensor& tokens) {
       return read_out(m.language, prompt, visual, tokens);
     };
-  return data;
+}
+
+// The regions of a head's samples, once it is trained; without folds those of the map stay.
+bool NanoRecipe::calibrate_regions(const std::function<bool()>& stop, OrderedJson& line) {
+  if (!cross_fit_) return true;
+  ModelManifest& m = model_->manifest;
+  const std::optional<HeadCalibration> found =
+      calibrate_head(config_.head, config_.seed, *head_data_, cross_fit_->map, cross_fit_->fold_of, model_->head.shape(),
+                     head_sampling(m, kManifestFile), stop);
+  if (!found) return false;
+  m.region = found->region;
+  line = {{"stage", "calibrate head"},
+          {"mse", found->mse},
+          {"area", found->area},
+          {"region_threshold", m.region.threshold()},
+          {"region_map_share", m.region.map_share},
+          {"region_n", m.region.n}};
+  return true;
 }
 
 bool NanoRecipe::after_stage(const std::string& name, const std::function<bool()>& stop, OrderedJson& line) {
+  if (name == "head") return calibrate_regions(stop, line);
   if (name != "map" || config_.folds == 0) return true;
   CrossFit cross_fit;
   const std::optional<Calibration> found = calibrate(config_, data_, stop, cross_fit);
@@ -129,7 +150,7 @@ bool NanoRecipe::after_stage(const std::string& name, const std::function<bool()
           {"flag_nll", found->flag_nll},
           {"flag_bias", found->flag.bias},
           {"flag_temperature", found->flag.temperature},
-          {"region_threshold", found->region.threshold},
+          {"region_threshold", found->region.threshold()},
           {"region_n", found->region.n}};
   return true;
 }

@@ -28,11 +28,14 @@ class NanoRecipe : public Recipe {
 
  private:
   std::optional<CrossFit> find_cross_fit() const;
-  HeadStage::Data head_data();
+  void prepare_head();
+  bool calibrate_regions(const std::function<bool()>& stop, OrderedJson& line);
 
   TrainConfig config_;
   TrainData data_;
   std::optional<NanoModel> model_;
+  std::optional<CrossFit> cross_fit_;
+  std::optional<HeadStage::Data> head_data_;
 };
 
 }  // namespace cp

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "metrics/calibration.h"
+#include "metrics/evaluate_abstained.h"
 #include "metrics/evaluate_captions.h"
 #include "metrics/ratio.h"
 #include "metrics/risk.h"
@@ -54,7 +55,9 @@ class Evaluator {
     add_captions(result_.report, truths_, predictions_, options_, result_.pairs);
     add_flag();
     add_action();
+    add_first_changes();
     add_region();
+    add_abstained(result_.report, predictions_, judged_, points_, options_.bootstrap);
     add_risk();
     add_map();
     at_place(result_.report, "blind.sentences") = {{"constant", options_.blind.constant},
@@ -79,7 +82,7 @@ class Evaluator {
     for (const Truth& truth : truths_) changed += truth.changeflag == 1;
     const double share = truths_.empty() ? 0 : changed / static_cast<double>(truths_.size());
     for (std::size_t i = 0; i < truths_.size(); ++i) {
-      model.push_back({truths_[i].changeflag, predictions_[i].a, predictions_[i].p_zoom});
+      model.push_back({truths_[i].changeflag, predictions_[i].flag(), predictions_[i].p_zoom});
       blind.push_back({truths_[i].changeflag, 2 * share >= 1 ? 1 : 0, share});
     }
     for (const char* place : {"flag", "blind.flag"}) at_place(result_.report, place)["n"] = truths_.size();
@@ -146,6 +149,27 @@ class Evaluator {
         options_.bootstrap);
   }
 
+  // One of the first three changes is where the largest component is. The floor has its one point to offer.
+  void add_first_changes() {
+    std::vector<bool> found, blind;
+    for (std::size_t k = 0; k < judged_.size(); ++k) {
+      const Truth& truth = truths_[judged_[k]];
+      const std::vector<Point>& changes = predictions_[judged_[k]].changes;
+      found.push_back(std::any_of(changes.begin(), changes.begin() + std::min<std::ptrdiff_t>(3, std::ssize(changes)),
+                                  [&](Point p) { return point_hits(truth.mask, truth.components, p).largest; }));
+      blind.push_back(blind_points_[k].hits.largest);
+    }
+    const auto share = [](const std::vector<bool>& hits) {
+      return [&hits](Picks picks) {
+        double n = 0;
+        for (const std::size_t pick : picks) n += hits[pick];
+        return std::vector<double>{ratio(n, static_cast<double>(picks.size()))};
+      };
+    };
+    add_block(result_.report, judged_.size(), {"top3_largest"},
+              {{"action", "", share(found)}, {"blind.action", "blind", share(blind)}}, options_.bootstrap);
+  }
+
   void add_region() {
     if (judged_.empty() || predictions_[judged_[0]].regions.empty()) return;
     const std::size_t levels = predictions_[judged_[0]].regions.size();
@@ -166,9 +190,12 @@ class Evaluator {
         return std::vector<double>{ratio(held, n), ratio(area, n)};
       };
       const std::vector<Estimate> found = bootstrap(judged_.size(), scores, options_.bootstrap);
-      region["levels"].push_back({{"level", predictions_[judged_[0]].regions[level].level},
-                                  {"coverage", estimate_json(found[0])},
-                                  {"area", estimate_json(found[1])}});
+      const double promised = predictions_[judged_[0]].regions[level].level;
+      region["levels"].push_back(
+          {{"level", promised}, {"coverage", estimate_json(found[0])}, {"area", estimate_json(found[1])}});
+      if (promised != 0.9) continue;
+      result_.report["action"]["coverage90"] = estimate_json(found[0]);
+      result_.report["action"]["area90"] = estimate_json(found[1]);
     }
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 // In:  truths and predictions of a split.
-// Out: the scores of metrics.json (docs/validation.md): flag, captions, action, region, map, each with its interval and
+// Out: the scores of metrics.json (docs/validation.md): flag, captions, action, region, map, what abstains, each with
+// its interval and
 //      its blind floor, and what is known of each pair alone.
 // Not here: making predictions (runtime/), files (report/), the table for people (evaluation_table.h).
 
@@ -39,13 +40,18 @@ struct PairRegion {
 struct Predicted {
   std::string name;
   std::string caption;
-  double x = 0.5, y = 0.5;  // fractions
-  int a = 0;
+  double x = 0.5, y = 0.5;          // fractions
+  int a = 0;                        // what it does: 0 too where it abstains
   double p_zoom = 0;                // calibrated probability that the pair changed
   std::vector<Point> samples;       // of the action head, fractions; none: no energy score
   std::vector<PairRegion> regions;  // the same levels in every pair, rising; none: no region scores
   std::optional<Point> peak;        // of the change map, fractions; in every pair or in none
   std::optional<MapIou> map;        // against the mask; none where map or mask is missing
+  std::vector<Point> changes;       // where the first changes of its list are, fractions; the first three count
+  std::string abstained;            // the reason; empty: it does not abstain
+  bool held_back = false;           // it abstains on a pair that it calls changed
+
+  int flag() const { return a == 1 || held_back ? 1 : 0; }  // whether it calls the pair changed
 };
 
 struct EvaluateOptions {

@@ -74,7 +74,7 @@ std::string evaluation_table(const OrderedJson& report) {
                   fmt::format("blind.caption_flag.text.{}.{}", half, key));
     }
   for (const char* key : {"sr_mask", "sr_largest", "sr_union", "sr_any", "mse", "mae", "median_error_px",
-                          "p90_error_px", "energy_score", "type_accuracy"})
+                          "p90_error_px", "energy_score", "top3_largest", "coverage90", "area90", "type_accuracy"})
     table.score(fmt::format("action {}", key), fmt::format("action.{}", key), fmt::format("blind.action.{}", key));
   if (find(report, "map")) {
     table.score("map iou", "map.iou");
@@ -91,6 +91,11 @@ std::string evaluation_table(const OrderedJson& report) {
       one.score(fmt::format("region {:.0f} % share of the image", percent), "r.area");
       table.text += one.text;
     }
+  if (count(report, "abstained.count") > 0) {
+    table.score("abstains", "abstained.share");
+    for (const char* key : {"sr_mask", "sr_largest", "sr_union", "sr_any"})
+      table.score(fmt::format("the others {}", key), fmt::format("abstained.kept.{}", key));
+  }
   if (find(report, "risk_coverage")) {
     table.score("risk-coverage area, by region", "risk_coverage.aurc");
     table.score("risk-coverage area, by p_zoom", "risk_coverage.by_p_zoom.aurc");

@@ -18,7 +18,7 @@ double rank_of(Outcome outcome, const Predicted& predicted, const PairScores& sc
     case Outcome::off_mask:
       return -scores.point->error_px;
     case Outcome::on_mask:
-      return predicted.regions.empty() ? scores.point->error_px : predicted.regions.front().share;
+      return predicted.regions.empty() ? scores.point->error_px : predicted.regions.back().share;
     default:
       return predicted.p_zoom;
   }

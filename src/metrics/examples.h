@@ -22,8 +22,9 @@ Outcome outcome_of(const Truth& truth, const Predicted& predicted, const PairSco
 
 // At most `count` different pairs, in the order of the set. Half of them (rounded up) are failures, taken in turn from
 // the missed (the lowest p_zoom first), the false alarms (the highest first) and the points off the mask (the largest
-// error first); half are successes, in turn from the points on the mask (the smallest region first, the surest) and the
-// quiet ones (the lowest p_zoom first). Where one half has too few, the other fills up. Equals in the order of the set.
+// error first); half are successes, in turn from the points on the mask (the smallest region at the highest level
+// first, the surest) and the quiet ones (the lowest p_zoom first). Where one half has too few, the other fills up.
+// Equals in the order of the set.
 std::vector<std::size_t> choose_examples(const std::vector<Truth>& truths, const std::vector<Predicted>& predictions,
                                          const std::vector<PairScores>& scores, std::size_t count);
 

@@ -42,7 +42,7 @@ class Film {
     if (answer && answer->changed)
       for (const std::vector<Point>& polygon : answer->region.polygons) draw_outline(panel, polygon, 3);
     draw_samples(panel, samples);
-    if (answer && answer->changed)
+    if (answer && answer->action.a == 1)
       draw_target(panel, {answer->action.x * panel.width, answer->action.y * panel.height},
                   std::max(panel.width, panel.height) / 30.0, kPoint);
     const int line = line_height(px_), bar = 4, gap = line / 2;
@@ -59,6 +59,7 @@ class Film {
     return page;
   }
 
+  bool chinese() const { return chinese_; }
   std::string say(const std::string& english, const std::string& chinese) const { return chinese_ ? chinese : english; }
 
  private:
@@ -89,9 +90,11 @@ std::vector<GifFrame> denoising_frames(const Image& after, const Answer& answer,
                       options.step_hundredths});
   }
   const std::string head =
-      answer.changed ? film.say(fmt::format("zoom to ({:.2f}, {:.2f})", answer.action.x, answer.action.y),
-                                fmt::format("对准 ({:.2f}, {:.2f}) 放大拍摄", answer.action.x, answer.action.y))
-                     : film.say("hover: no change to look at", "悬停：没有需要查看的变化");
+      answer.action.a == 1 ? film.say(fmt::format("zoom to ({:.2f}, {:.2f})", answer.action.x, answer.action.y),
+                                      fmt::format("对准 ({:.2f}, {:.2f}) 放大拍摄", answer.action.x, answer.action.y))
+      : answer.abstained.empty()
+          ? film.say("hover: no change to look at", "悬停：没有需要查看的变化")
+          : film.say("hover, it abstains: ", "悬停，不作判断：") + abstained_text(answer.abstained, film.chinese());
   frames.push_back({film.frame(trace.steps.back(), 1, head, answer.caption, &answer), options.answer_hundredths});
   return frames;
 }

@@ -6,14 +6,22 @@ namespace cp {
 
 double rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
-OrderedJson region_json(const Region& region) {
-  OrderedJson polygons = OrderedJson::array();
+OrderedJson region_json(const Answer& answer) {
+  const Region& region = answer.region;
+  OrderedJson polygons = OrderedJson::array(), levels = OrderedJson::array();
+  for (const Answer::RegionLevel& one : answer.levels)
+    levels.push_back({{"level", one.level}, {"area", rounded(one.share)}});
   for (const std::vector<Point>& polygon : region.polygons) {
     OrderedJson points = OrderedJson::array();
     for (const Point& point : polygon) points.push_back({rounded(point.x), rounded(point.y)});
     polygons.push_back(points);
   }
-  return {{"level", region.level}, {"share", rounded(region.share)}, {"polygons", polygons}};
+  return {{"level", region.level},
+          {"area", rounded(region.share)},
+          {"share", rounded(region.share)},
+          {"polygons", polygons},
+          {"levels", levels},
+          {"calibrated", answer.region_calibrated}};
 }
 
 OrderedJson changes_json(const std::vector<Change>& changes) {
@@ -21,9 +29,18 @@ OrderedJson changes_json(const std::vector<Change>& changes) {
   for (const Change& change : changes) {
     const OrderedJson box{rounded(change.box.x0), rounded(change.box.y0), rounded(change.box.x1),
                           rounded(change.box.y1)};
-    list.push_back({{"x", rounded(change.x)}, {"y", rounded(change.y)}, {"mass", rounded(change.mass)}, {"box", box}});
+    list.push_back({{"x", rounded(change.x)},
+                    {"y", rounded(change.y)},
+                    {"mass", rounded(change.mass)},
+                    {"area", rounded(change.area)},
+                    {"cells", change.cells},
+                    {"box", box}});
   }
   return list;
+}
+
+OrderedJson abstained_json(const Answer& answer) {
+  return answer.abstained.empty() ? OrderedJson() : OrderedJson{{"reason", answer.abstained}};
 }
 
 OrderedJson captions_json(const std::vector<Answer::Caption>& captions) {

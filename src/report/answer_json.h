@@ -14,8 +14,10 @@ namespace cp {
 
 double rounded(double value);  // to four decimals
 
-OrderedJson region_json(const Region& region);                            // {"level", "share", "polygons"}
-OrderedJson changes_json(const std::vector<Change>& changes);             // [{"x", "y", "mass", "box"}, ...]
+// {"level", "area", "share", "polygons", "levels": [{"level", "area"}, ...], "calibrated"}; share is area's older name
+OrderedJson region_json(const Answer& answer);
+OrderedJson changes_json(const std::vector<Change>& changes);  // [{"x", "y", "mass", "area", "cells", "box"}, ...]
+OrderedJson abstained_json(const Answer& answer);              // {"reason"} or null
 OrderedJson captions_json(const std::vector<Answer::Caption>& captions);  // [{"text", "score"}, ...]
 OrderedJson times_json(const std::map<std::string, double>& times_ms);
 

@@ -30,13 +30,18 @@ Image draw_found(Image panel, const Answer& answer) {
   for (const std::vector<Point>& polygon : answer.region.polygons) draw_outline(panel, polygon, cell / 2);
   for (std::size_t i = 0; i + 2 < answer.samples.size(); i += 3)
     draw_sample(panel, {(answer.samples[i] + 1) / 2 * panel.width, (answer.samples[i + 1] + 1) / 2 * panel.height});
-  draw_target(panel, {answer.action.x * panel.width, answer.action.y * panel.height},
-              std::max(panel.width, panel.height) / 36.0, kPoint);
+  if (answer.action.a == 1)  // one that abstains points nowhere
+    draw_target(panel, {answer.action.x * panel.width, answer.action.y * panel.height},
+                std::max(panel.width, panel.height) / 36.0, kPoint);
   return panel;
 }
 
 std::string action_text(const Answer& answer, bool chinese) {
   const Answer::Action& action = answer.action;
+  if (!answer.abstained.empty())
+    return fmt::format(fmt::runtime(chinese ? "动作：悬停，不作判断：{}（变化概率 {:.2f}）"
+                                            : "hover, it abstains: {} (probability of change {:.2f})"),
+                       abstained_text(answer.abstained, chinese), action.p_zoom);
   if (action.a == 0)
     return chinese ? fmt::format("动作：悬停（变化概率 {:.2f}）", action.p_zoom)
                    : fmt::format("hover: no change to look at (probability of change {:.2f})", action.p_zoom);

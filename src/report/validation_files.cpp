@@ -93,6 +93,7 @@ std::string prediction_line(const PairResult& pair, const std::filesystem::path&
   json["caption"] = answer.caption;
   if (!answer.captions.empty()) json["caption_score"] = rounded(answer.captions.front().score);
   json["captions"] = captions_json(answer.captions);
+  json["changed"] = answer.changed;
   json["a"] = pair.predicted.a;
   json["p_zoom"] = six(pair.predicted.p_zoom);
   json["x"] = six(pair.predicted.x);
@@ -106,7 +107,8 @@ std::string prediction_line(const PairResult& pair, const std::filesystem::path&
     json["error_px"] = six(scores.point->error_px);
   }
   json["components"] = pair.components;
-  json["region"] = region_json(answer.region);
+  json["abstained"] = abstained_json(answer);
+  json["region"] = region_json(answer);
   json["changes"] = changes_json(answer.changes);
   json["samples"] = OrderedJson::array();
   for (const Point& sample : pair.predicted.samples) json["samples"].push_back({six(sample.x), six(sample.y)});

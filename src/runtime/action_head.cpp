@@ -17,7 +17,6 @@ constexpr int kWidths[5] = {3 + kTime + HeadCondition::kWidth, 256, 512, 256, 3}
 constexpr const char* kNames[4] = {"denoiser.0", "denoiser.2", "denoiser.4", "denoiser.6"};
 constexpr int kRegressor = 256;
 constexpr double kActionSpread = 0.1;  // of a heatmap's draws
-constexpr double kDensityWidth = 0.15;
 
 Evidence::Shape evidence_shape(const HeadShape& s) { return {s.evidence, s.grid, s.hidden}; }
 
@@ -167,35 +166,9 @@ std::vector<float> ActionHead::samples(const Condition& condition, const Samplin
   return noise;
 }
 
-Point densest(std::span<const float> samples) {
-  CP_CHECK(!samples.empty() && samples.size() % 3 == 0, "densest: samples are not N x 3");
-  std::size_t best = 0;
-  double most = -1;
-  for (std::size_t i = 0; i < samples.size(); i += 3) {
-    double density = 0;
-    for (std::size_t j = 0; j < samples.size(); j += 3) {
-      const double du = static_cast<double>(samples[i]) - samples[j],
-                   dv = static_cast<double>(samples[i + 1]) - samples[j + 1];
-      density += std::exp(-(du * du + dv * dv) / (2 * kDensityWidth * kDensityWidth));
-    }
-    if (density > most) {
-      most = density;
-      best = i;
-    }
-  }
-  return {samples[best], samples[best + 1]};
-}
-
 std::vector<float> density_map(std::span<const float> samples, int side) {
-  std::vector<double> share(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
-  const auto index = [&](float u) {
-    return std::clamp(static_cast<int>((u + 1) / 2 * static_cast<float>(side)), 0, side - 1);
-  };
-  for (std::size_t i = 0; i < samples.size(); i += 3)
-    share[static_cast<std::size_t>(index(samples[i + 1]) * side + index(samples[i]))] +=
-        3.0 / static_cast<double>(samples.size());
   std::vector<float> map;
-  for (const double q : gaussian_smooth(share, side, side, 2.0)) {
+  for (const double q : sample_density(samples, side)) {
     const double inside = std::clamp(q, 1e-6, 1 - 1e-6);
     map.push_back(static_cast<float>(std::log(inside / (1 - inside))));
   }

@@ -1,8 +1,8 @@
 #pragma once
 // In:  last hidden states of the prompt, change map logits, a seed.
-// Out: samples of the action (x, y, a) scaled to [-1, 1], and the one point that is answered (docs/nano.md, section 5).
+// Out: samples of the action (x, y, a) scaled to [-1, 1]; a point moved onto the map (docs/nano.md, section 5).
 // Not here: what the head reads (head_condition.h, evidence.h), schedules and samplers (diffusion/), training (learn/),
-// the calibrated region (region.h).
+//           the places that samples point at (modes.h), the calibrated region (region.h).
 
 #include <cstdint>
 #include <span>
@@ -68,9 +68,6 @@ class ActionHead {
   Linear denoiser_[4], regressor_[2], places_, action_;
   float log_spread_ = 0;
 };
-
-// The sample (u, v) with the most others near: arg max_i sum_j exp(-|s_i - s_j|^2 / (2 0.15^2)); the first wins ties.
-Point densest(std::span<const float> samples);
 
 // How densely samples (N 3) fall on a side x side map: logits of the share of samples a cell, smoothed by a Gaussian of
 // 2 cells.

@@ -62,9 +62,7 @@ ModelManifest check_model(const std::filesystem::path& folder) {
   if (language) {
     faults.attempt([&] { load_tokenizer(m, language_folder, *language); });
     if (vision) faults.attempt([&] { load_fusion(m, folder, *vision, language->hidden_size); });
-    faults.attempt([&] {
-      ActionHead::load(SafeTensors::open(part_path(folder, m.head.file)), head_shape(m, language->hidden_size));
-    });
+    faults.attempt([&] { load_head(m, folder, language->hidden_size); });
   }
   faults.raise(folder.string());
   return m;

@@ -106,6 +106,12 @@ LanguageModel load_language(const ModelManifest& m, const std::filesystem::path&
   return model;
 }
 
+ActionHead load_head(const ModelManifest& m, const std::filesystem::path& folder, int hidden) {
+  const SafeTensors file = SafeTensors::open(part_path(folder, m.head.file));
+  check_all_finite(file);
+  return ActionHead::load(file, head_shape(m, hidden));
+}
+
 PairFusion::Shape pair_fusion_shape(const std::string& kind, int width, const VisionShape& vision, int hidden) {
   PairFusion::Shape shape;
   shape.kind = kind;

@@ -41,6 +41,9 @@ ActionHead::Sampling head_sampling(const ModelManifest& manifest, const std::str
 // With its adapter, when the manifest names one.
 LanguageModel load_language(const ModelManifest& manifest, const std::filesystem::path& folder);
 
+// Refuses weights that are not finite: they would make every answer abstain. Throws UserError(model).
+ActionHead load_head(const ModelManifest& manifest, const std::filesystem::path& folder, int hidden);
+
 // The shape of a fusion of feature rows (docs/published.md): as a new model has it, and as a manifest says.
 PairFusion::Shape pair_fusion_shape(const std::string& kind, int width, const VisionShape& vision, int hidden);
 PairFusion::Shape pair_fusion_shape(const ModelManifest& manifest, const VisionShape& vision, int hidden);

@@ -1,7 +1,6 @@
 #include "runtime/region.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <numeric>
 #include <tuple>
@@ -13,25 +12,38 @@ namespace cp {
 
 namespace {
 
-struct Ranked {
-  int side;
-  std::vector<double> weight;  // sums to 1
-  std::vector<int> order;      // falling
-};
-
-Ranked rank_cells(std::span<const float> map) {
-  const int side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(map.size()))));
-  CP_CHECK(!map.empty() && map.size() == static_cast<std::size_t>(side) * static_cast<std::size_t>(side),
-           "region: the map is not square");
-  Ranked r{side, gaussian_smooth(probabilities(map), side, side, 2.0), std::vector<int>(map.size())};
-  for (double& w : r.weight) w += 1e-6;
-  const double total = std::accumulate(r.weight.begin(), r.weight.end(), 0.0);
-  for (double& w : r.weight) w /= total;
-  std::iota(r.order.begin(), r.order.end(), 0);
-  std::stable_sort(r.order.begin(), r.order.end(), [&](int a, int b) {
-    return r.weight[static_cast<std::size_t>(a)] > r.weight[static_cast<std::size_t>(b)];
+// Cells by falling weight.
+std::vector<int> rank_cells(std::span<const double> weights) {
+  std::vector<int> order(weights.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return weights[static_cast<std::size_t>(a)] > weights[static_cast<std::size_t>(b)];
   });
-  return r;
+  return order;
+}
+
+// Every weight plus `floor`, then divided by their sum.
+std::vector<double> normalised(std::vector<double> weights, double floor) {
+  for (double& w : weights) w += floor;
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  for (double& w : weights) w /= total;
+  return weights;
+}
+
+// How many of the ranked cells it takes to reach `threshold`.
+std::size_t reach(std::span<const double> weights, const std::vector<int>& order, double threshold) {
+  double sum = 0;
+  for (std::size_t n = 0; n < order.size(); ++n) {
+    sum += weights[static_cast<std::size_t>(order[n])];
+    if (sum >= threshold) return n + 1;
+  }
+  return order.size();
+}
+
+std::size_t place_of(const std::vector<int>& order, int side, Point target) {
+  const auto index = [side](double v) { return std::clamp(static_cast<int>(v * side), 0, side - 1); };
+  const int wanted = index(target.y) * side + index(target.x);
+  return static_cast<std::size_t>(std::find(order.begin(), order.end(), wanted) - order.begin());
 }
 
 // A corner of the grid and the direction in which an outline leaves it: 0 right, 1 down, 2 left, 3 up.
@@ -43,30 +55,44 @@ constexpr int kStep[4][2] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}};
 
 }  // namespace
 
-Region find_region(std::span<const float> map, double threshold, double level) {
-  const Ranked ranked = rank_cells(map);
+std::vector<double> place_weights(std::span<const float> samples, std::span<const float> map, double map_share) {
+  constexpr double kFloor = 1e-6;  // every cell has its place in the order and its share
+  const int side = side_of(map.size());
+  std::vector<double> seen = gaussian_smooth(probabilities(map), side, side, 2.0);
+  if (map_share == 1) return normalised(std::move(seen), kFloor);
+  seen = normalised(std::move(seen), 0);
+  std::vector<double> weights = normalised(sample_density(samples, side), 0);
+  for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = (1 - map_share) * weights[i] + map_share * seen[i];
+  return normalised(std::move(weights), kFloor);
+}
+
+Region find_region(std::span<const double> weights, double threshold, double level) {
+  const int side = side_of(weights.size());
   Region region;
   region.level = level;
-  double sum = 0;
-  for (const int cell : ranked.order) {
-    region.cells.push_back(cell);
-    sum += ranked.weight[static_cast<std::size_t>(cell)];
-    if (sum >= threshold) break;
-  }
-  region.share = static_cast<double>(region.cells.size()) / static_cast<double>(map.size());
-  region.polygons = outlines(region.cells, ranked.side);
+  region.cells = rank_cells(weights);
+  region.cells.resize(reach(weights, region.cells, threshold));
+  region.share = static_cast<double>(region.cells.size()) / static_cast<double>(weights.size());
+  region.polygons = outlines(region.cells, side);
   return region;
 }
 
-double region_score(std::span<const float> map, Point target) {
-  const Ranked ranked = rank_cells(map);
-  const auto index = [&](double v) { return std::clamp(static_cast<int>(v * ranked.side), 0, ranked.side - 1); };
-  const int wanted = index(target.y) * ranked.side + index(target.x);
+std::vector<int> region_cells(std::span<const double> weights, std::span<const double> thresholds) {
+  const std::vector<int> order = rank_cells(weights);
+  std::vector<int> counts;
+  for (const double threshold : thresholds) counts.push_back(static_cast<int>(reach(weights, order, threshold)));
+  return counts;
+}
+
+int cells_before(std::span<const double> weights, Point target) {
+  return static_cast<int>(place_of(rank_cells(weights), side_of(weights.size()), target));
+}
+
+double region_score(std::span<const double> weights, Point target) {
+  const std::vector<int> order = rank_cells(weights);
+  const std::size_t last = place_of(order, side_of(weights.size()), target);
   double sum = 0;
-  for (const int cell : ranked.order) {
-    sum += ranked.weight[static_cast<std::size_t>(cell)];
-    if (cell == wanted) break;
-  }
+  for (std::size_t n = 0; n <= last; ++n) sum += weights[static_cast<std::size_t>(order[n])];
   return sum;
 }
 

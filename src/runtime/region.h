@@ -1,6 +1,7 @@
 #pragma once
-// In:  change map logits, a calibrated threshold.
-// Out: the region that holds the true target with the promised probability (docs/nano.md, section 6).
+// In:  samples of the action head, change map logits, calibrated thresholds.
+// Out: weights of the places where the target may be, and the region of them that holds it with the promised
+//      probability (docs/nano.md, section 6).
 // Not here: which threshold gives which probability (the trainer calibrates it with region_score on scenes it held
 // out).
 
@@ -19,12 +20,24 @@ struct Region {
       polygons;  // outlines as fractions; outer ones clockwise on the screen, holes the other way
 };
 
-// `map` (side side) logits. Cells in falling order of w = Gaussian(2 cells) of q, plus 1e-6, normalised, until the sum
-// reaches `threshold`; at least one. Equal weights: the earlier cell.
-Region find_region(std::span<const float> map, double threshold, double level);
+// (side side) weights that sum to 1: w = (1 - map_share) k + map_share m with k the share of the samples (N 3) a cell
+// and m the probabilities of the map (side side logits), each blurred by a Gaussian of 2 cells and normalised to sum 1;
+// then 1e-6 is added and w normalised again. map_share = 1: m + 1e-6 before it is normalised, and the samples are not
+// read.
+std::vector<double> place_weights(std::span<const float> samples, std::span<const float> map, double map_share);
 
-// The sum of w over the cells up to and including the one that holds `target` (fractions): what calibration collects.
-double region_score(std::span<const float> map, Point target);
+// Cells in falling order of `weights` (side side, summing to 1) until their sum reaches `threshold`; at least one.
+// Equal weights: the earlier cell.
+Region find_region(std::span<const double> weights, double threshold, double level);
+
+// How many cells find_region takes at each of these thresholds.
+std::vector<int> region_cells(std::span<const double> weights, std::span<const double> thresholds);
+
+// How many cells stand before the one that holds `target` (fractions): a region has it when it has more cells.
+int cells_before(std::span<const double> weights, Point target);
+
+// The sum of the weights of those cells and the target's own: what calibration collects.
+double region_score(std::span<const double> weights, Point target);
 
 // Outlines of a set of cells of a side x side grid, as fractions. Cells that touch in a corner only are two outlines.
 std::vector<std::vector<Point>> outlines(const std::vector<int>& cells, int side);

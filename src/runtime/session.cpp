@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -28,8 +29,12 @@ class Clock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+bool all_finite(std::span<const float> x) {
+  return std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); });
+}
+
 void check_finite(std::span<const float> x, const std::string& file, const char* what) {
-  if (!std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); }))
+  if (!all_finite(x))
     throw UserError(ErrorKind::numeric, file, what,
                     "The weights are damaged or the training diverged: take another checkpoint.");
 }
@@ -54,8 +59,7 @@ Session::Session(ModelManifest manifest, const std::filesystem::path& folder)
       language_(load_language(manifest_, folder)),
       tokenizer_(load_tokenizer(manifest_, part_path(folder, manifest_.language.path), language_.config())),
       fusion_(load_fusion(manifest_, folder, vision_, language_.hidden())),
-      head_(ActionHead::load(SafeTensors::open(part_path(folder, manifest_.head.file)), 
-                             head_shape(manifest_, language_.hidden()))),
+      head_(load_head(manifest_, folder, language_.hidden())),
       sampling_(head_sampling(manifest_, (folder / kManifestFile).string())) {}
 
 Session Session::open(const std::filesystem::path& folder, const SessionOptions& options) {
@@ -153,14 +157,13 @@ bool Session::has_flag() const { return manifest_.fusion.map_size > 0; }
 bool Session::is_chat() const { return manifest_.template_name != kPlainTemplate; }
 
 // Visual embeddings; where the fusion has them also map, flag and what follows from them.
-void Session::look(Trace& trace, Answer& answer) const {
+void Session::look(Trace& trace, Answer& answer, RawAction& raw) const {
   const auto judge = [&](std::vector<float> map, float flag) {
     check_finite({&flag, 1}, manifest_.fusion.file, "the change flag is not a finite number");
     answer.map = std::move(map);
     answer.flag = flag;
     answer.changed = !answer.identical && flag > manifest_.flag.threshold;
-    answer.action.p_zoom =
-        answer.identical ? 0 : 1 / (1 + std::exp(-(flag - manifest_.flag.bias) / manifest_.flag.temperature));
+    raw.p_zoom = answer.identical ? 0 : 1 / (1 + std::exp(-(flag - manifest_.flag.bias) / manifest_.flag.temperature));
   };
   if (const Fusion* strides = std::get_if<Fusion>(&fusion_)) {
     Fusion::Output seen = strides->forward(trace.before.strides, trace.after.strides);
@@ -188,11 +191,10 @@ std::vector<float> Session::read_out(const Trace& trace) const {
   return {hidden.end() - static_cast<std::ptrdiff_t>(tokens.size()), hidden.end()};
 }
 
-// The point; without a change flag also whether there is a change, by the samples' a.
-void Session::act(const std::vector<float>& hidden, const AnswerOptions& options, bool keep_steps, Trace& trace,
-                  Answer& answer) const {
+// Samples, and what they say; without a change flag also whether there is a change, by the samples' a.
+void Session::act(const AnswerOptions& options, bool keep_steps, Trace& trace, Answer& answer, RawAction& raw) const {
   const int count = options.num_samples > 0 ? options.num_samples : manifest_.head.samples;
-  HeadInput input{hidden, trace.prompt.visual_begin, {}, 0, {}};
+  HeadInput input{trace.hidden, trace.prompt.visual_begin, {}, 0, {}};
   if (has_flag()) {
     input.map = answer.map;
     input.flag = (answer.flag - manifest_.flag.bias) / manifest_.flag.temperature;
@@ -204,21 +206,59 @@ void Session::act(const std::vector<float>& hidden, const AnswerOptions& options
   StepObserver keep;
   if (keep_steps) keep = [&](int, std::span<const float> x) { trace.steps.emplace_back(x.begin(), x.end()); };
   answer.samples = head_.samples(trace.condition, sampling_, trace.noise, options.seed, keep);
-  check_finite(answer.samples, manifest_.head.file, "the action head's samples are not finite numbers");
+  answer.region_calibrated = calibrated_for(count);
+  if (!all_finite(answer.samples) || !all_finite(answer.map)) {
+    constexpr std::size_t kCells = PairFusion::kMapSide * PairFusion::kMapSide;
+    answer.abstained = kNotFinite;
+    answer.weights.assign(kCells, 1.0 / kCells);  // every place is as likely as any other
+    add_region(answer);
+    return;
+  }
   if (!has_flag()) {
     int zooms = 0;
     for (std::size_t i = 2; i < answer.samples.size(); i += 3) zooms += answer.samples[i] > 0;
-    answer.action.p_zoom = answer.identical ? 0 : static_cast<double>(zooms) / count;
-    answer.changed = answer.action.p_zoom > 0.5;
+    raw.p_zoom = answer.identical ? 0 : static_cast<double>(zooms) / count;
+    answer.changed = raw.p_zoom > 0.5;
     answer.map = density_map(answer.samples, PairFusion::kMapSide);
   }
-  trace.point = densest(answer.samples);
-  const Point point = snap_to_map(trace.point, answer.map, manifest_.head.snap_sigma);
-  answer.action.x = (point.x + 1) / 2;
-  answer.action.y = (point.y + 1) / 2;
-  answer.action.a = answer.changed ? 1 : 0;
-  if (answer.changed) answer.changes = find_changes(answer.map);
-  answer.region = find_region(answer.map, manifest_.region.threshold, manifest_.region.level);
+  point(trace, answer, raw);
+}
+
+// The point, the changes and the region of finite samples.
+void Session::point(Trace& trace, Answer& answer, RawAction& raw) const {
+  answer.modes = find_modes(answer.samples);
+  trace.point = answer.modes.front().point;
+  for (Mode& mode : answer.modes) mode.point = snap_to_map(mode.point, answer.map, manifest_.head.snap_sigma);
+  raw.x = (answer.modes.front().point.x + 1) / 2;
+  raw.y = (answer.modes.front().point.y + 1) / 2;
+  raw.a = answer.changed ? 1 : 0;
+  if (answer.changed) answer.changes = rank_changes(answer.modes, answer.samples, answer.map);
+
+  answer.weights = place_weights(answer.samples, answer.map, manifest_.region.map_share);
+  add_region(answer);
+  if (answer.changed && answer.region.share > manifest_.abstain.area) answer.abstained = kRegionArea;
+}
+
+// The regions of the answer's weights; all of the image where the samples say nothing.
+void Session::add_region(Answer& answer) const {
+  const auto threshold = [&](double calibrated) {
+    return answer.abstained == kNotFinite ? std::numeric_limits<double>::infinity() : calibrated;
+  };
+  answer.region = find_region(answer.weights, threshold(manifest_.region.threshold()), manifest_.region.level);
+  std::vector<double> thresholds;
+  for (const auto& level : manifest_.region.levels) thresholds.push_back(threshold(level.threshold));
+  const std::vector<int> cells = region_cells(answer.weights, thresholds);
+  for (std::size_t i = 0; i < cells.size(); ++i)
+    answer.levels.push_back({manifest_.region.levels[i].level,
+                             static_cast<double>(cells[i]) / static_cast<double>(answer.weights.size()), cells[i]});
+}
+
+// Thresholds hold for the sampler and the number of samples that they were found with.
+bool Session::calibrated_for(int samples) const {
+  const ModelManifest::Head& head = manifest_.head;
+  const auto& with = manifest_.region.sampler;
+  return manifest_.region.n > 0 &&
+         (!with || *with == ModelManifest::Region::Sampler{head.sampler, head.steps, head.spacing, samples});
 }
 
 Answer Session::answer(const Image& before, const Image& after, const AnswerOptions& options, Trace* trace_out) const {
@@ -238,7 +278,8 @@ Answer Session::answer(const Image& before, const Image& after, const AnswerOpti
   trace.after = answer.identical ? trace.before : vision_.forward(pixels_after);
   answer.times_ms["vision"] = clock.lap();
 
-  look(trace, answer);
+  RawAction raw;
+  look(trace, answer, raw);
   answer.times_ms["fusion"] = clock.lap();
 
   LanguageModel::Cache cache;
@@ -255,7 +296,11 @@ Answer Session::answer(const Image& before, const Image& after, const AnswerOpti
   answer.caption = answer.captions.front().text;
   answer.times_ms["language"] = clock.lap();
 
-  act(trace.hidden, options, trace_out != nullptr, trace, answer);
+  act(options, trace_out != nullptr, trace, answer, raw);
+  if (is_blank(before) || is_blank(after)) answer.abstained = kBlankImage;
+  if (!answer.abstained.empty()) raw.a = 0;
+  answer.action = guard_action(raw);
+  if (answer.action.unsafe) answer.abstained = kNotFinite;
   answer.times_ms["head"] = clock.lap();
   answer.times_ms["total"] = whole.lap();
   if (trace_out) *trace_out = std::move(trace);

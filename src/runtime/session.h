@@ -12,11 +12,14 @@
 
 #include "formats/model_folder.h"
 #include "image/preprocess.h"
+#include "runtime/abstain.h"
 #include "runtime/action_head.h"
 #include "runtime/beam.h"
 #include "runtime/change_list.h"
 #include "runtime/fusion.h"
+#include "runtime/guard.h"
 #include "runtime/language_model.h"
+#include "runtime/modes.h"
 #include "runtime/pair_fusion.h"
 #include "runtime/region.h"
 #include "runtime/vision.h"
@@ -44,27 +47,32 @@ struct AnswerOptions {
 };
 
 struct Answer {
-  struct Action {
-    double x = 0.5, y = 0.5;  // fractions of the image extent
-    int a = 0;                // 1 = zoom and capture, 0 = hover
-    double p_zoom = 0;        // calibrated probability of a = 1
-  };
+  using Action = cp::Action;
   struct Caption {
     std::string text;
     double score = 0;  // length-normalised log-probability; 0 for the fixed sentence
+  };
+  struct RegionLevel {
+    double level = 0, share = 0;  // promised coverage, share of the image's area
+    int cells = 0;                // the first ones by falling weight
   };
 
   std::string caption;
   std::string language;  // of the caption: "en" or "zh"
   Action action;
-  Region region;
-  std::vector<Change> changes;    // largest first; none when the pair is unchanged
-  std::vector<Caption> captions;  // n best, `caption` first
+  std::string abstained;            // why it hovers whatever it found, see abstain.h; empty: it does not
+  Region region;                    // at the manifest's level
+  std::vector<RegionLevel> levels;  // at all of its levels, rising
+  bool region_calibrated = false;   // for the samples that were drawn; else the levels are promises of others
+  std::vector<Change> changes;      // where most samples point first; none when the pair is unchanged
+  std::vector<Caption> captions;    // n best, `caption` first
   bool changed = false;
   bool identical = false;                  // the images are equal pixel by pixel: unchanged by rule
   float flag = 0;                          // logit; 0 when the action head decides
   std::vector<float> map;                  // (64 64) logits: of change, or of the samples' density
   std::vector<float> samples;              // (N 3) of the action head, scaled to [-1, 1]
+  std::vector<Mode> modes;                 // of the samples, densest first, snapped; none when they are not finite
+  std::vector<double> weights;             // (64 64) of the places, summing to 1; none when they are not finite
   std::vector<float> concepts;             // (C) probabilities, words in the manifest
   std::map<std::string, double> times_ms;  // load, preprocess, vision, fusion, language, head, total (without load)
 };
@@ -79,7 +87,7 @@ struct Trace {
   ActionHead::Condition condition;        // what the head made of the prompt
   std::vector<float> noise;               // (N 3) start noise
   std::vector<std::vector<float>> steps;  // (N 3) the samples after each denoising step; the last are the answer's
-  Point point;                            // (u, v) of the densest sample, before the snap
+  Point point;                            // (u, v) of the densest mode, before the snap
 };
 
 class Session {
@@ -87,8 +95,9 @@ class Session {
   // Throws UserError(model) for a folder that is incomplete, damaged, or of a kind this build does not run.
   static Session open(const std::filesystem::path& folder, const SessionOptions& options = {});
 
-  // Images (H W 3) of one size. Safe to call from several threads at once. Throws UserError(data) when the sizes
-  // differ, UserError(usage) for an instruction that is too long or options out of range.
+  // Images (H W 3) of one size. Where the numbers do not carry an action the answer abstains. Safe to call from several
+  // threads at once. Throws UserError(data) when the sizes differ, UserError(usage) for an instruction that is too long
+  // or options out of range.
   Answer answer(const Image& before, const Image& after, const AnswerOptions& options = {},
                 Trace* trace = nullptr) const;
 
@@ -110,10 +119,12 @@ class Session {
                                       const AnswerOptions& options) const;
   bool has_flag() const;  // a change flag and map; else the action head decides
   bool is_chat() const;   // the prompt is a chat turn; else the plain template
-  void look(Trace& trace, Answer& answer) const;
+  void look(Trace& trace, Answer& answer, RawAction& raw) const;
   std::vector<float> read_out(const Trace& trace) const;
-  void act(const std::vector<float>& hidden, const AnswerOptions& options, bool keep_steps, Trace& trace,
-           Answer& answer) const;
+  void act(const AnswerOptions& options, bool keep_steps, Trace& trace, Answer& answer, RawAction& raw) const;
+  void point(Trace& trace, Answer& answer, RawAction& raw) const;
+  void add_region(Answer& answer) const;
+  bool calibrated_for(int samples) const;
 
   ModelManifest manifest_;
   VisionEncoder vision_;

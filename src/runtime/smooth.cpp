@@ -1,5 +1,6 @@
 #include "runtime/smooth.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -33,6 +34,13 @@ std::vector<double> filter_lines(const std::vector<double>& x, const std::vector
 
 }  // namespace
 
+int side_of(std::size_t cells) {
+  const int side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(cells))));
+  CP_CHECK(cells > 0 && cells == static_cast<std::size_t>(side) * static_cast<std::size_t>(side),
+           "a map is not square");
+  return side;
+}
+
 std::vector<double> probabilities(std::span<const float> logits) {
   std::vector<double> q;
   q.reserve(logits.size());
@@ -53,6 +61,20 @@ std::vector<double> gaussian_smooth(const std::vector<double>& map, int height, 
   for (double& v : kernel) v /= total;
   const std::vector<double> down = filter_lines(map, kernel, width, 1, height, width);
   return filter_lines(down, kernel, height, width, width, 1);
+}
+
+int cell_of(float u, int side) {
+  const float inside = std::clamp(u, -1.f, 1.f);  // before it becomes a whole number: huge ones have none
+  return std::clamp(static_cast<int>((inside + 1) / 2 * static_cast<float>(side)), 0, side - 1);
+}
+
+std::vector<double> sample_density(std::span<const float> samples, int side) {
+  CP_CHECK(!samples.empty() && samples.size() % 3 == 0, "sample_density: samples are not N x 3");
+  std::vector<double> share(static_cast<std::size_t>(side) * static_cast<std::size_t>(side));
+  for (std::size_t i = 0; i < samples.size(); i += 3)
+    share[static_cast<std::size_t>(cell_of(samples[i + 1], side) * side + cell_of(samples[i], side))] +=
+        3.0 / static_cast<double>(samples.size());
+  return gaussian_smooth(share, side, side, 2.0);
 }
 
 }  // namespace cp
