@@ -35,6 +35,7 @@ struct ValidateOptions {
   std::string model, checkpoint, data, out, captions, split = "val", target = "largest", instruction;
   int batch_size = 0, num_workers = 0, num_samples = 0, save_samples = 0, resamples = 1000;
   std::uint64_t seed = 0;
+  SessionOptions session;
   bool visualize = false, json = false;
 };
 
@@ -55,6 +56,9 @@ bool parse_arguments(const std::vector<std::string>& args, ValidateOptions& o) {
   line.option("target", o.target, "what errors and regions are measured against: largest, union or centroid");
   line.option("num_samples", o.num_samples, "samples that the action head draws; 0: the model's own number");
   line.option("seed", o.seed, "seed of the action head's noise");
+  line.option("sampler", o.session.sampler, "ddpm, ddim, dpmpp_2m; of a flow euler, midpoint; the model's own if empty");
+  line.option("spacing", o.session.spacing, "how its steps are spread; the model's own if empty");
+  line.option("steps", o.session.steps, "its steps; 0: the model's own number");
   line.option("batch_size", o.batch_size, "pairs in flight at once; 0: one a worker");
   line.option("num_workers", o.num_workers, "threads; 0: all cores");
   line.option("resamples", o.resamples, "bootstrap resamples of the pairs, for the intervals; 0: no intervals");
@@ -67,6 +71,11 @@ bool parse_arguments(const std::vector<std::string>& args, ValidateOptions& o) {
       "Example:\n  changepilot validate --checkpoint runs/nano --data levir --split test --batch-size 8 --num-workers "
       "4 --save-samples 15 --out results/nano");
   if (!line.parse(args)) return false;
+  within("--steps", o.session.steps, 1000);
+  if (!o.session.sampler.empty())
+    want_choice("--sampler", o.session.sampler, {"ddpm", "ddim", "dpmpp_2m", "euler", "midpoint"});
+  if (!o.session.spacing.empty())
+    want_choice("--spacing", o.session.spacing, {"leading", "trailing", "linspace", "quadratic", "log_snr"});
   within("--batch-size", o.batch_size, kMostThreads);
   within("--num-workers", o.num_workers, kMostThreads);
   within("--resamples", o.resamples, kMostResamples);
@@ -214,7 +223,7 @@ int run_validate(const std::vector<std::string>& args) {
                     "`changepilot dataset check` lists the splits.");
   if (!o.captions.empty()) replace_captions(pairs, o);
   const fs::path model = chosen_model_folder(o.model, o.checkpoint);
-  const Session session = Session::open(model);
+  const Session session = Session::open(model, o.session);
 
   const std::unique_ptr<NewFolder> folder = o.out.empty() ? nullptr : std::make_unique<NewFolder>(o.out);
   // A folder that cannot be written is told now, not after an hour of answers.

@@ -117,6 +117,7 @@ class Training {
       line.update(found);
       log(line);
       std::fprintf(stderr, "%s\n", line.dump().c_str());
+      run_.save(state_, optimiser, recipe_.model(), false);  // the stage's last checkpoint, now with what was found
     }
     return true;
   }

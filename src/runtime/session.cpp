@@ -65,6 +65,9 @@ Session::Session(ModelManifest manifest, const std::filesystem::path& folder)
 Session Session::open(const std::filesystem::path& folder, const SessionOptions& options) {
   Clock clock;
   ModelManifest manifest = read_manifest(folder);
+  if (!options.sampler.empty()) manifest.head.sampler = options.sampler;
+  if (!options.spacing.empty()) manifest.head.spacing = options.spacing;
+  if (options.steps > 0) manifest.head.steps = options.steps;
   check_supported(manifest, (folder / kManifestFile).string());
   if (options.verify_hashes) verify_files(folder, manifest);
   Session s(std::move(manifest), folder);

@@ -31,6 +31,9 @@ namespace cp {
 
 struct SessionOptions {
   bool verify_hashes = true;  // compare the files with the sha256 in changepilot.json
+  // Of the action head, instead of what changepilot.json says; empty or 0: as it says. Regions are then not calibrated.
+  std::string sampler, spacing;
+  int steps = 0;
 };
 
 // Zero or empty means: what changepilot.json says.
