@@ -10,11 +10,11 @@ namespace cp {
 
 namespace {
 
-constexpr double kWidth = 0.12;                 // of the kernel, in units of [-1, 1]: .06 of the image
-constexpr int kSteps = 15;                      // of the mean shift
-constexpr double kMerge = 0.7 * kWidth;         // points that end nearer than this are one mode
+constexpr double kWidth = 0.12;                  // of the kernel, in units of [-1, 1]: .06 of the image
+constexpr int kSteps = 15;                       // of the mean shift
+constexpr double kMerge = 0.7 * kWidth;          // points that end nearer than this are one mode
 constexpr double kFiner[] = {0.09, 0.07, 0.05};  // widths that refine a mode
-constexpr int kFinerSteps = 6;                  // with each of them
+constexpr int kFinerSteps = 6;                   // with each of them
 
 double squared_distance(const Point& a, const Point& b) {
   const double dx = a.x - b.x, dy = a.y - b.y;
@@ -35,6 +35,17 @@ Shifted shift(const Point& from, const std::vector<Point>& samples, double width
     y += weight * s.y;
   }
   return {total > 0 ? Point{x / total, y / total} : from, total / static_cast<double>(samples.size())};
+}
+
+// Flat densities are climbed slowly: what only the refinement brought together is one mode, too.
+void add(std::vector<Mode>& modes, Mode mode) {
+  for (Mode& denser : modes)
+    if (squared_distance(denser.point, mode.point) < kMerge * kMerge) {
+      denser.members.insert(denser.members.end(), mode.members.begin(), mode.members.end());
+      std::sort(denser.members.begin(), denser.members.end());
+      return;
+    }
+  modes.push_back(std::move(mode));
 }
 
 Point climb(Point point, const std::vector<Point>& samples, double width, int steps) {
@@ -69,10 +80,10 @@ std::vector<Mode> find_modes(std::span<const float> numbers) {
         taken[j] = true;
         mode.members.push_back(j);
       }
-    mode.mass = static_cast<double>(mode.members.size()) / static_cast<double>(samples.size());
     for (const double width : kFiner) mode.point = climb(mode.point, samples, width, kFinerSteps);
-    modes.push_back(std::move(mode));
+    add(modes, std::move(mode));
   }
+  for (Mode& mode : modes) mode.mass = static_cast<double>(mode.members.size()) / static_cast<double>(samples.size());
   return modes;
 }
 

@@ -73,12 +73,26 @@ TEST_F(Validate, WritesEveryFileOfTheContract) {
   for (const char* stage : {"vision", "fusion", "language", "head", "total"})
     EXPECT_LE(run.at("times_ms").at(stage).at("median"), run.at("times_ms").at(stage).at("p90")) << stage;
   for (const char* key :
-       {"contradictory", "caption", "flag", "action", "region", "risk_coverage", "map", "blind", "delta"})
+       {"contradictory", "caption", "flag", "action", "region", "abstained", "risk_coverage", "map", "blind", "delta"})
     EXPECT_TRUE(json.contains(key)) << key;
   for (const char* protocol : {"text", "ids"})
     for (const char* half : {"all", "changed", "unchanged"})
       EXPECT_TRUE(json.at("caption").at(protocol).at(half).contains("bleu4")) << protocol << half;
-  EXPECT_EQ(json.at("region").at("levels").size(), 1u) << "the model holds one threshold";
+  const Json& region = json.at("region");
+  ASSERT_EQ(region.at("levels").size(), 4u);
+  EXPECT_EQ(region.at("levels")[2].at("coverage"), json.at("action").at("coverage90"));
+  EXPECT_EQ(region.at("levels")[2].at("area"), json.at("action").at("area90"));
+  double coverage = 0, area = 0;
+  for (const Json& level : region.at("levels")) {  // each region holds the one before it
+    EXPECT_GE(level.at("coverage").at("value"), coverage);
+    EXPECT_GT(level.at("area").at("value"), area);
+    coverage = level.at("coverage").at("value"), area = level.at("area").at("value");
+  }
+  EXPECT_EQ(region.at("target"), "largest");
+  EXPECT_EQ(region.at("calibrated"), true);
+  EXPECT_EQ(json.at("abstained").at("count"), 0);
+  EXPECT_EQ(json.at("abstained").at("kept").at("sr_mask"), json.at("action").at("sr_mask"));
+  EXPECT_TRUE(json.at("action").at("top3_largest").contains("low"));
 
   const auto predictions = lines("all");
   ASSERT_EQ(predictions.size(), static_cast<std::size_t>(kPairs));

@@ -19,7 +19,8 @@ ModelManifest make_folder(const fs::path& folder) {
   manifest.default_instruction = {{"en", "what changed"}};
   manifest.no_change_caption = {{"en", "nothing"}, {"zh", "没有变化"}};
   manifest.flag = {.threshold = 0.1, .bias = -1.0 / 3, .temperature = 1.7};
-  manifest.region = {.level = 0.9, .threshold = 0.8125, .n = 263, .method = "split_conformal"};
+  manifest.region.levels = {{0.5, 0.25}, {0.9, 0.8125}};
+  manifest.region.n = 263;
   manifest.training = {{"seeds", {1, 2}}, {"command", "changepilot train"}};
   fill_hashes(folder, manifest);
   write_manifest(folder, manifest);
@@ -69,13 +70,43 @@ TEST(ModelManifest, EveryFieldComesBack) {
             .samples = 3,
             .snap_sigma = 0,
             .target = "union"};
+  m.region = {.level = 0.5,
+              .levels = {{0.5, 0.3}, {0.8, 0.6}},
+              .map_share = 0.25,
+              .target = "centroid",
+              .sampler = ModelManifest::Region::Sampler{"ddpm", 99, "leading", 3},
+              .n = 12,
+              .method = "other"};
+  m.abstain.area = 0.5;
   write_manifest(folder, m);
   const Json want = json_of(folder);
   write_manifest(folder, read_manifest(folder));
   EXPECT_EQ(json_of(folder), want);
+  const ModelManifest::Region read = read_manifest(folder).region;
+  EXPECT_EQ(read.levels, m.region.levels);
+  EXPECT_EQ(read.threshold(), 0.3);
+  EXPECT_EQ(read.map_share, 0.25);
+  EXPECT_EQ(read.sampler, m.region.sampler);
+  EXPECT_EQ(read_manifest(folder).abstain.area, 0.5);
   for (const char* text : {"other", "/models/clip", "/models/qwen", "concat", "f/x.safetensors", "chatml", "flow",
-                           "queries", "linear", "ddpm", "leading", "union"})
+                           "queries", "linear", "ddpm", "leading", "union", "centroid", "other"})
     EXPECT_NE(want.dump().find('"' + std::string(text) + '"'), std::string::npos) << text;
+}
+
+TEST(ModelManifest, TheOldFormOfTheRegionIsOneLevelOfTheMap) {
+  const fs::path folder = test::fresh_folder("manifest-old");
+  make_folder(folder);
+  Json json = json_of(folder);
+  json["region"] = {{"level", 0.9}, {"threshold", 0.75}, {"n", 7}, {"method", "split_conformal"}};
+  json["head"]["target"] = "union";
+  json.erase("abstain");
+  const ModelManifest m = parse_manifest(json.dump(), "old");
+  EXPECT_EQ(m.region.levels, (std::vector<ModelManifest::Region::Level>{{0.9, 0.75}}));
+  EXPECT_EQ(m.region.threshold(), 0.75);
+  EXPECT_EQ(m.region.map_share, 1);
+  EXPECT_EQ(m.region.target, "union");
+  EXPECT_FALSE(m.region.sampler);
+  EXPECT_EQ(m.abstain.area, 1) << "never";
 }
 
 struct Kind {
@@ -152,6 +183,25 @@ TEST(ModelManifest, EveryFaultIsNamed) {
       {"negative sigma", [](Json& j) { j["head"]["snap_sigma"] = -0.1; }, {"\"snap_sigma\""}},
       {"target", [](Json& j) { j["head"]["target"] = "centre"; }, {"\"target\"", "centre"}},
       {"level above 1", [](Json& j) { j["region"]["level"] = 1.1; }, {"\"level\""}},
+      {"another level", [](Json& j) { j["region"]["level"] = 0.7; }, {"\"level\"", "one of \"levels\"", "0.7"}},
+      {"no levels", [](Json& j) { j["region"]["levels"] = Json::array(); }, {"\"levels\"", "one or more"}},
+      {"levels number", [](Json& j) { j["region"]["levels"] = 3; }, {"\"levels\"", "list"}},
+      {"level text", [](Json& j) { j["region"]["levels"][0] = "x"; }, {"levels 1", "wanted an object"}},
+      {"no threshold", [](Json& j) { j["region"]["levels"][1].erase("threshold"); }, {"levels 2", "threshold"}},
+      {"falling levels",
+       [](Json& j) { std::swap(j["region"]["levels"][0], j["region"]["levels"][1]); },
+       {"\"levels\"", "rising"}},
+      {"both forms", [](Json& j) { j["region"]["threshold"] = 0.5; }, {"region", "unknown field \"threshold\""}},
+      {"map share", [](Json& j) { j["region"]["map_share"] = 1.5; }, {"\"map_share\"", "1.5"}},
+      {"region target", [](Json& j) { j["region"]["target"] = "x"; }, {"region", "\"target\""}},
+      {"sampler text", [](Json& j) { j["region"]["sampler"] = "ddim"; }, {"region, sampler", "object"}},
+      {"sampler without steps",
+       [](Json& j) {
+         j["region"]["sampler"] = {{"kind", "ddim"}, {"spacing", "x"}, {"samples", 1}};
+       },
+       {"region, sampler", "\"steps\""}},
+      {"abstain area", [](Json& j) { j["abstain"]["area"] = -0.1; }, {"abstain", "\"area\""}},
+      {"abstain more", [](Json& j) { j["abstain"]["x"] = 1; }, {"abstain", "\"x\""}},
       {"negative n", [](Json& j) { j["region"]["n"] = -1; }, {"\"n\""}},
       {"files list", [](Json& j) { j["files"] = Json::array(); }, {"\"files\""}},
       {"short hash", [](Json& j) { j["files"]["x"] = "abc"; }, {"\"x\"", "64"}},

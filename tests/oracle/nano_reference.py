@@ -3,7 +3,7 @@
 
 In:  a model folder and pairs of images; or a folder to fill with a small random model.
 Out: one JSON file: for every pair the numbers of every stage (map and flag logits, embeddings, hidden states, logits,
-     captions, samples, action).
+     captions, samples, action). What is made of samples and map is in answer_reference.py.
 Not here: any code of this repository; the random numbers of core/rng.h are written again from the paper.
 
     nano_reference.py MODEL --pairs BEFORE.png AFTER.png [BEFORE.png AFTER.png ...] --out reference.json
@@ -18,11 +18,11 @@ import tempfile
 import numpy as np
 import torch
 from PIL import Image
-from scipy import ndimage
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 from transformers import Qwen2ForCausalLM
 
+from answer_reference import find_modes, place_weights, rank_changes, region
 from nano_random import Philox, make_random_nano, random_pair
 
 START_NOISE = 11  # Stream::start_noise of core/rng.h
@@ -255,39 +255,14 @@ def draw_samples(w, c, head, noise):
             before = (lam(a), x0)
 
 
-def choose_point(samples, h, sigma):
-    s = samples[:, :2]
-    point = s[np.exp(-((s[:, None] - s[None]) ** 2).sum(-1) / (2 * 0.15**2)).sum(1).argmax()]
+def snap(point, h, sigma):
     if sigma == 0:
-        return point, point
+        return point
     centres = 2 * (np.arange(64) + 0.5) / 64 - 1
     u, v = np.meshgrid(centres, centres)
     score = np.log(sigmoid(h) + 1e-6) - ((u - point[0]) ** 2 + (v - point[1]) ** 2) / (2 * sigma**2)
     k = score.argmax()
-    return point, np.array([u.flat[k], v.flat[k]])
-
-
-# ---- 6. Changes and region -------------------------------------------------------------------------------------------------
-
-
-def find_changes(h):
-    q = sigmoid(h)
-    labels, count = ndimage.label(q >= min(0.5, 0.5 * q.max()))
-    changes = []
-    for k in range(1, count + 1):
-        alone = np.where(labels == k, q, 0)
-        peak = ndimage.gaussian_filter(alone, 1.0).argmax()
-        rows, columns = np.nonzero(labels == k)
-        changes.append({"x": (peak % 64 + 0.5) / 64, "y": (peak // 64 + 0.5) / 64, "mass": alone.sum(), "cells": len(rows),
-                        "box": [columns.min() / 64, rows.min() / 64, (columns.max() + 1) / 64, (rows.max() + 1) / 64]})
-    return sorted(changes, key=lambda c: -c["mass"])
-
-
-def find_region(h, threshold):
-    w = ndimage.gaussian_filter(sigmoid(h), 2.0).ravel() + 1e-6
-    order = np.argsort(-w, kind="stable")
-    sums = np.cumsum((w / w.sum())[order])
-    return order[: np.argmax(sums >= threshold) + 1].tolist()
+    return np.array([u.flat[k], v.flat[k]])
 
 
 # ---- One pair ------------------------------------------------------------------------------------------------------------
@@ -320,13 +295,19 @@ class Reference:
         c = condition(self.head, hidden, m["head"]["condition"])
         noise = Philox(seed, START_NOISE).normals(3 * m["head"]["samples"]).reshape(-1, 3)
         samples = draw_samples(self.head, c, m["head"], noise.astype(np.float32).astype(np.float64))
-        point, snapped = choose_point(samples, h, m["head"]["snap_sigma"])
+        modes = find_modes(samples[:, :2])
+        point, sigma = modes[0]["point"], m["head"]["snap_sigma"]
+        for mode in modes:
+            mode["point"] = snap(mode["point"], h, sigma)
+        snapped = modes[0]["point"]
+        weights = place_weights(samples[:, :2], h, m["region"].get("map_share", 1))
         p = 0 if identical else sigmoid((flag - m["flag"]["bias"]) / m["flag"]["temperature"])
         return {
             "features": {str(s): f for s, f in fa.items()}, "map": h, "flag": flag, "changed": changed,
             "concepts": concepts, "embeddings": embeddings, "prompt": ids, "hidden": hidden, "logits": logits,
             "captions": captions, "condition": c, "eps": denoise(self.head, noise, 500, c), "samples": samples, "point": point,
-            "changes": find_changes(h) if changed else [], "region": find_region(h, m["region"]["threshold"]),
+            "changes": rank_changes(modes, samples[:, :2], h) if changed else [],
+            "region": region(weights, m["region"]["threshold"]),
             "action": {"x": (snapped[0] + 1) / 2, "y": (snapped[1] + 1) / 2, "a": int(changed), "p_zoom": p}}
 
 

@@ -19,7 +19,8 @@ struct Made {
     answer.caption = "=a road, \"new\"";
     answer.captions = {{answer.caption, -0.25}, {"a road", -0.5}};
     answer.region = {0.9, 0.25, {}, {{{0, 0}, {0.5, 0}, {0.5, 0.5}, {0, 0.5}}}};
-    answer.changes = {{0.25, 0.25, 12.5, {0, 0, 0.5, 0.5}, 4}};
+    answer.levels = {{0.5, 0.125, 512}, {0.9, 0.25, 1024}};
+    answer.changes = {{0.25, 0.25, 0.75, 0.01, {0, 0, 0.5, 0.5}, 4}};
     answer.times_ms = {{"head", 2}, {"total", 7.25}};
     predicted = {"t 1.jpg", answer.caption, 0.123456789, 0.5, 1, 0.75};
     predicted.samples = {{0.1, 0.2}, {0.3, 0.4}};
@@ -43,7 +44,18 @@ TEST(PredictionLine, HoldsWhatThePageNeeds) {
   EXPECT_EQ(json.at("target"), Json({{"x", 0.25}, {"y", 0.5}}));
   EXPECT_EQ(json.at("hits"), Json({{"mask", true}, {"largest", false}, {"union", true}, {"any", true}}));
   EXPECT_EQ(json.at("region").at("polygons")[0][2], Json({0.5, 0.5}));
-  EXPECT_EQ(json.at("changes")[0].at("box"), Json({0.0, 0.0, 0.5, 0.5}));
+  EXPECT_EQ(json.at("region").at("area"), 0.25);
+  EXPECT_EQ(json.at("region").at("levels"),
+            Json({{{"level", 0.5}, {"area", 0.125}}, {{"level", 0.9}, {"area", 0.25}}}));
+  EXPECT_EQ(json.at("region").at("calibrated"), false);
+  EXPECT_EQ(
+      json.at("changes")[0],
+      Json({{"x", 0.25}, {"y", 0.25}, {"mass", 0.75}, {"area", 0.01}, {"cells", 4}, {"box", {0.0, 0.0, 0.5, 0.5}}}));
+  EXPECT_TRUE(json.at("abstained").is_null());
+  Made silent;
+  silent.answer.abstained = "blank_image";
+  EXPECT_EQ(parse_json(prediction_line(silent.result(), "data"), "line", ErrorKind::data).at("abstained"),
+            Json({{"reason", "blank_image"}}));
   EXPECT_EQ(json.at("samples"), Json({{0.1, 0.2}, {0.3, 0.4}}));
   EXPECT_EQ(json.at("scores").size(), 3u) << "CIDEr is not defined here";
   EXPECT_EQ(json.at("captions")[1].at("text"), "a road");

@@ -95,7 +95,7 @@ TEST(DensityMap, ItsRegionHoldsTheSamples) {
     samples.push_back(1);
   }
   const std::vector<float> map = density_map(samples, 64);
-  const Region region = find_region(map, 0.9, 0.9);
+  const Region region = find_region(place_weights({}, map, 1), 0.9, 0.9);
   EXPECT_LT(region.share, 0.05);
   int inside = 0;
   for (std::size_t i = 0; i < samples.size(); i += 3) {

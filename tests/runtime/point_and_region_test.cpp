@@ -23,22 +23,6 @@ TEST(StartNoise, IsAPrefixOfALongerDraw) {
   EXPECT_NE(start_noise(6, 4), few);
 }
 
-TEST(Densest, IsTheSampleWithMostNeighbours) {
-  const std::vector<float> samples = {0.9f, 0.9f, 1, -0.5f, 0.1f, 1, -0.45f, 0.1f, 1, -0.55f, 0.1f, 1, 0.2f, -0.8f, 1};
-  const Point p = densest(samples);
-  EXPECT_EQ(p, (Point{-0.5f, 0.1f}));
-}
-
-TEST(Densest, TheFirstOfEqualsWins) {
-  const Point p = densest(std::vector<float>{0.5f, 0.5f, 1, -0.5f, -0.5f, 1});
-  EXPECT_EQ(p, (Point{0.5f, 0.5f}));
-}
-
-TEST(Densest, DoesNotLookAtTheThirdNumber) {
-  const Point p = densest(std::vector<float>{0.9f, 0, 1, 0, 0, 1, 0, 0.01f, -1});
-  EXPECT_NE(p.x, 0.9f);
-}
-
 TEST(SnapToMap, TakesTheNearestSureCell) {
   const std::vector<float> map = map_with({{1, 1}, {6, 6}});
   EXPECT_EQ(snap_to_map({-0.4, -0.4}, map, 0.3), (Point{2 * 1.5 / 8 - 1, 2 * 1.5 / 8 - 1}));
@@ -66,10 +50,11 @@ TEST(Changes, CellsThatTouchInACornerAreTwo) {
   EXPECT_EQ(find_changes(map_with({{2, 2}, {2, 3}})).size(), 1u);
 }
 
-TEST(Changes, AreRankedByMassWithBoxAndPoint) {
+TEST(Changes, OfTheMapAreRankedByAreaWithBoxAndPoint) {
   const std::vector<Change> changes = find_changes(map_with({{0, 0}, {4, 4}, {5, 4}, {6, 4}, {5, 5}}));
   ASSERT_EQ(changes.size(), 2u);
-  EXPECT_NEAR(changes[0].mass, 4, 1e-6);
+  EXPECT_NEAR(changes[0].area, 4.0 / 64, 1e-6);
+  EXPECT_EQ(changes[0].mass, 0) << "no sample was asked";
   EXPECT_EQ(changes[0].box, (Box{4.0 / 8, 4.0 / 8, 7.0 / 8, 6.0 / 8}));
   EXPECT_EQ((Point{changes[0].x, changes[0].y}), (Point{5.5 / 8, 4.5 / 8}));
   EXPECT_EQ(changes[1].cells, 1);
@@ -84,7 +69,7 @@ TEST(Changes, AFaintMapStillHasItsPeak) {
 }
 
 TEST(RegionOfMap, GrowsWithItsThresholdAndHasAtLeastOneCell) {
-  const std::vector<float> map = map_with({{3, 3}});
+  const std::vector<double> map = place_weights({}, map_with({{3, 3}}), 1);
   EXPECT_EQ(find_region(map, 0.0, 0.9).cells, std::vector<int>{27});
   std::size_t before = 0;
   for (const double threshold : {0.1, 0.5, 0.9, 1.0}) {
@@ -97,11 +82,12 @@ TEST(RegionOfMap, GrowsWithItsThresholdAndHasAtLeastOneCell) {
 }
 
 TEST(RegionOfMap, HoldsATargetExactlyWhenItsScoreIsWithinTheThreshold) {
-  const std::vector<float> map = map_with({{3, 3}, {6, 1}});
+  const std::vector<double> map = place_weights({}, map_with({{3, 3}, {6, 1}}), 1);
   int inside = 0, visited = 0;
   for (int cell = 0; cell < 64; ++cell, ++visited) {
     const Point target{(cell % 8 + 0.5) / 8, (cell / 8 + 0.5) / 8};
     const double score = region_score(map, target);
+    EXPECT_EQ(find_region(map, score, 0.9).cells.size(), static_cast<std::size_t>(cells_before(map, target)) + 1);
     for (const double threshold : {0.3, 0.8}) {
       const std::vector<int> cells = find_region(map, threshold, 0.9).cells;
       const bool held = std::find(cells.begin(), cells.end(), cell) != cells.end();

@@ -159,7 +159,8 @@ inline ModelManifest random_manifest() {
   m.head.spacing = "quadratic";
   m.head.samples = 64;
   m.head.snap_sigma = 0.3;
-  m.region = {0.9, 0.8, 100, "split_conformal"};
+  m.region.levels = {{0.5, 0.4}, {0.8, 0.7}, {0.9, 0.8}, {0.95, 0.9}};
+  m.region.n = 100;
   return m;
 }
 
