@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/new_folder.h"
+#include "data/pair_captions.h"
 #include "image/read.h"
 #include "image/write.h"
 #include "metrics/evaluation_table.h"
@@ -31,7 +32,7 @@ namespace fs = std::filesystem;
 constexpr int kMostThreads = 1024, kMostResamples = 100000;
 
 struct ValidateOptions {
-  std::string model, checkpoint, data, out, split = "val", target = "largest", instruction;
+  std::string model, checkpoint, data, out, captions, split = "val", target = "largest", instruction;
   int batch_size = 0, num_workers = 0, num_samples = 0, save_samples = 0, resamples = 1000;
   std::uint64_t seed = 0;
   bool visualize = false, json = false;
@@ -48,6 +49,8 @@ bool parse_arguments(const std::vector<std::string>& args, ValidateOptions& o) {
   line.option("split", o.split, "train, val or test");
   line.option("model", o.model, "model folder; models/nano if empty");
   line.option("checkpoint", o.checkpoint, "checkpoint or run folder to take the model from (instead of --model)");
+  line.option("captions", o.captions,
+              "other captions to score against, one {split, name, captions} a line, and unchanged.txt beside it");
   line.option("instruction", o.instruction, "instruction for every pair; the model's own if empty");
   line.option("target", o.target, "what errors and regions are measured against: largest, union or centroid");
   line.option("num_samples", o.num_samples, "samples that the action head draws; 0: the model's own number");
@@ -78,6 +81,21 @@ int thread_count(const ValidateOptions& o) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int workers = o.num_workers > 0 ? o.num_workers : cores;
   return o.batch_size > 0 ? std::min(workers, o.batch_size) : workers;
+}
+
+// Pairs that the file has nothing for keep their own.
+void replace_captions(std::vector<PairRecord>& pairs, const ValidateOptions& o) {
+  const PairCaptions others = PairCaptions::read(o.captions);
+  std::size_t replaced = 0;
+  for (PairRecord& pair : pairs) {
+    const std::vector<std::string>& captions = others.of(pair);
+    if (captions.empty()) continue;
+    pair.captions = captions;
+    ++replaced;
+  }
+  if (replaced == 0)
+    throw UserError(ErrorKind::data, o.captions, fmt::format("names no pair of split \"{}\" of {}.", o.split, o.data),
+                    "Its \"split\" and \"name\" must be those of the data set.");
 }
 
 // Scored as text, as closed-vocabulary numbers (words of the whole data set), and by characters where a reference is
@@ -136,6 +154,7 @@ OrderedJson run_json(const ValidateOptions& o, const fs::path& model, const Sess
   run["num_samples"] = o.num_samples > 0 ? o.num_samples : head.samples;
   run["sampler"] = sampler_json(head);
   run["instruction"] = o.instruction;
+  if (!o.captions.empty()) run["captions"] = fs::path(o.captions).filename().string();
   run["target"] = o.target;
   run["resamples"] = o.resamples;
   run["threads"] = thread_count(o);
@@ -177,10 +196,11 @@ int run_validate(const std::vector<std::string>& args) {
   if (!parse_arguments(args, o)) return 0;
   const Target target = parse_target(o.target);
   const LevirIndex index = read_levir(o.data);
-  const std::vector<PairRecord> pairs = pairs_of_split(index, o.split);
+  std::vector<PairRecord> pairs = pairs_of_split(index, o.split);
   if (pairs.empty())
     throw UserError(ErrorKind::data, o.data, fmt::format("no pairs in split \"{}\".", o.split),
                     "`changepilot dataset check` lists the splits.");
+  if (!o.captions.empty()) replace_captions(pairs, o);
   const fs::path model = chosen_model_folder(o.model, o.checkpoint);
   const Session session = Session::open(model);
 

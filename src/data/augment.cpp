@@ -6,8 +6,9 @@
 #include <numbers>
 
 #include "core/error.h"
-#include "data/directions.h"
+#include "data/chinese_directions.h"
 #include "image/warp.h"
+#include "text/template.h"
 
 namespace cp {
 
@@ -148,7 +149,8 @@ Box apply_view(const Box& fraction, const View& view) {
 
 std::optional<std::string> apply_view(const std::string& caption, const View& view) {
   check_turns(view);
-  return rewrite_directions(caption, direction_map(view.quarter_turns, view.mirror));
+  const DirectionMap map = direction_map(view.quarter_turns, view.mirror);
+  return detect_language(caption) == "zh" ? rewrite_chinese_directions(caption, map) : rewrite_directions(caption, map);
 }
 
 }  // namespace cp

@@ -19,7 +19,7 @@ ModelManifest make_manifest(const TrainConfig& config, std::vector<std::string> 
   m.fusion.concepts = std::move(concepts);
   m.default_instruction["en"] = instruction_templates("en").front();
   m.no_change_caption["en"] = "the scene is the same as before";
-  m.no_change_caption["zh"] = "场景与之前相同";
+  m.no_change_caption["zh"] = "场景和之前一样。";
   m.decoding.beams = 3;
   m.decoding.length_penalty = 0.7;
   m.decoding.max_new_tokens = 40;
@@ -72,13 +72,18 @@ NanoModel NanoModel::load(const fs::path& folder) {
   const fs::path language_folder = part_path(folder, m.language.path);
   NanoModel model(std::move(m), read_file(language_folder / "tokenizer.json", kMaxPart, ErrorKind::model),
                   read_language_config(language_folder / "config.json"), 0, 0.0);
-  load_checked(SafeTensors::open(part_path(folder, model.manifest.fusion.file)),
-               {{&model.fusion.params, ""}, {&model.projector.params, ""}});
-  load_checked(SafeTensors::open(language_folder), {{&model.language.params, ""}});
-  load_checked(SafeTensors::open(part_path(folder, model.manifest.head.file)), {{&model.head.params, ""}});
-  model.average.params.copy_from(model.head.params);
+  model.load_weights(folder, true);
   model.vision_folder = part_path(folder, model.manifest.vision.path);
   return model;
+}
+
+void NanoModel::load_weights(const fs::path& folder, bool with_head) {
+  const ModelManifest m = read_manifest(folder);
+  load_checked(SafeTensors::open(part_path(folder, m.fusion.file)), {{&fusion.params, ""}, {&projector.params, ""}});
+  load_checked(SafeTensors::open(part_path(folder, m.language.path)), {{&language.params, ""}});
+  if (!with_head) return;
+  load_checked(SafeTensors::open(part_path(folder, m.head.file)), {{&head.params, ""}});
+  average.params.copy_from(head.params);
 }
 
 std::vector<std::pair<ParamSet*, std::string>> NanoModel::weights() {

@@ -23,6 +23,7 @@ struct NanoModel : TrainedModel {
   // Copies `vision_folder`. The averaged head is the one that is written.
   void save(const std::filesystem::path& folder) const override;
   std::vector<std::pair<ParamSet*, std::string>> weights() override;
+  void load_weights(const std::filesystem::path& folder, bool with_head) override;
 
   std::filesystem::path vision_folder;
   std::string tokenizer_json;

@@ -1,5 +1,9 @@
 #include "learn/nano_recipe.h"
 
+#include <algorithm>
+
+#include <fmt/format.h>
+
 #include "core/file.h"
 #include "learn/calibrate.h"
 #include "learn/stages.h"
@@ -34,20 +38,29 @@ HiddenBatch cache_hidden(const std::vector<TrainPair>& pairs, const FeatureCache
   return {at::cat(grid), at::cat(last)};
 }
 
+void want_share(const char* name, double share) {
+  if (share >= 0 && share < 1) return;
+  throw UserError(ErrorKind::usage, name, fmt::format("wanted a share from 0 to below 1, found {}.", share), "");
+}
+
 }  // namespace
 
-void NanoRecipe::prepare(const RunFolder::Saved* saved) {
+void NanoRecipe::prepare(const std::filesystem::path& model_folder) {
+  want_share("text.chinese_share", config_.text.chinese_share);
+  want_share("caption.chinese_share", config_.caption.chinese_share);
   std::string tokenizer_json;
   std::vector<std::string> concepts;
-  if (saved) {
-    const std::filesystem::path folder = saved->folder / "model";
-    const ModelManifest manifest = read_manifest(folder);
+  if (!model_folder.empty()) {
+    const ModelManifest manifest = read_manifest(model_folder);
     concepts = manifest.fusion.concepts;
     tokenizer_json =
-        read_file(part_path(folder, manifest.language.path) / "tokenizer.json", kMaxTokenizer, ErrorKind::model);
+        read_file(part_path(model_folder, manifest.language.path) / "tokenizer.json", kMaxTokenizer, ErrorKind::model);
   }
   data_ = load_train_data(config_, tokenizer_json, concepts);
   model_.emplace(config_, data_.tokenizer_json, data_.concepts);
+  const bool chinese =
+      std::any_of(data_.text.begin(), data_.text.end(), [](const TrainData::TextItem& item) { return item.chinese; });
+  if (chinese) model_->manifest.default_instruction["zh"] = instruction_templates("zh").front();
 }
 
 std::unique_ptr<Stage> NanoRecipe::make_stage(const std::string& name) {

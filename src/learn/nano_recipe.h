@@ -19,7 +19,7 @@ class NanoRecipe : public Recipe {
   OptionSet settings() override { return OptionSet(config_); }
   std::vector<std::string> stages() const override { return {"text", "map", "caption", "head"}; }
   std::size_t phase1() const override { return 3; }
-  void prepare(const RunFolder::Saved* saved) override;
+  void prepare(const std::filesystem::path& model_folder) override;
   TrainedModel& model() override { return *model_; }
   std::unique_ptr<Stage> make_stage(const std::string& name) override;
   bool after_stage(const std::string& name, const std::function<bool()>& stop, OrderedJson& line) override;

@@ -19,6 +19,7 @@ namespace cp {
 struct ViewText {
   std::vector<std::string> sentences;
   std::vector<std::vector<int>> captions;  // their ids with the end token
+  std::vector<std::vector<int>> chinese;   // ids of the Chinese captions that the view left; nano only
   std::vector<float> concepts;             // (C) share of the captions that name the concept; nano only
   bool complete = true;                    // false: captions were left out, so direction concepts are unknown
 };

@@ -97,7 +97,7 @@ std::vector<std::string> PublishedRecipe::stages() const {
   return config_.strategy == "joint" ? std::vector<std::string>{"joint"} : std::vector<std::string>{"caption", "head"};
 }
 
-void PublishedRecipe::prepare(const RunFolder::Saved*) {
+void PublishedRecipe::prepare(const fs::path&) {
   data_ = read_published_data(config_);
   if (limit_ > 0) MemoryPlanner(config_, data_).refuse_what_will_not_fit(stages(), limit_);
   open_published_features(config_, data_);  // first: its weights are gone before the language model's come

@@ -22,7 +22,7 @@ class PublishedRecipe : public Recipe {
   double memory_limit() const override { return limit_; }
   std::vector<std::string> stages() const override;
   std::size_t phase1() const override { return 1; }
-  void prepare(const RunFolder::Saved* saved) override;
+  void prepare(const std::filesystem::path& model_folder) override;
   TrainedModel& model() override { return *model_; }
   std::unique_ptr<Stage> make_stage(const std::string& name) override;
 

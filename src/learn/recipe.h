@@ -26,9 +26,9 @@ class Recipe {
   virtual std::vector<std::string> stages() const = 0;
   virtual std::size_t phase1() const = 0;
 
-  // Makes data and networks ready, or those of a checkpoint that is continued (without its weights). Called once,
-  // before what follows.
-  virtual void prepare(const RunFolder::Saved* saved) = 0;
+  // Makes data and networks ready: fresh ones, or those of the model folder of a run that is continued (without its
+  // weights). Called once, before what follows.
+  virtual void prepare(const std::filesystem::path& model_folder) = 0;
   virtual TrainedModel& model() = 0;
   virtual std::unique_ptr<Stage> make_stage(const std::string& name) = 0;
   // After a stage has ended; what it finds out goes into model().manifest. `line` gets what metrics.jsonl shall hold,

@@ -26,7 +26,7 @@ constexpr int kStateVersion = 1;
 bool may_change(const std::string& name) {
   return name == "out" || name == "cache" || name == "threads" || name == "save_every" || name == "keep" ||
          name == "name" || name == "language" || name == "parts" || name == "device" || name == "memory_limit" ||
-         name == "checkpoint_layers" || name == "data" || name == "text_data" || name == "vision" || name == "folds";
+         name == "from" || name == "checkpoint_layers" || name == "data" || name == "text_data" || name == "vision" || name == "folds";
 }
 
 // Flat "a.b" -> value, to compare two configurations name by name.
@@ -37,6 +37,19 @@ void flatten(const Json& json, const std::string& prefix, std::map<std::string, 
     else
       out[prefix + key] = value;
   }
+}
+
+// What state.json of a checkpoint says, after its files were compared with their recorded hashes. Throws
+// UserError(model).
+Json checked_state(const fs::path& checkpoint) {
+  const fs::path folder = checkpoint / "training_state", file = folder / "state.json";
+  Json json = read_json(file, ErrorKind::model, kMaxText);
+  json_integer(json, "version", file.string(), ErrorKind::model, kStateVersion, kStateVersion);
+  for (const auto& [name, sha] : json_member(json, "sha256", file.string(), ErrorKind::model).items())
+    if (sha256_hex_file(folder / name) != sha)
+      throw UserError(ErrorKind::model, (folder / name).string(), "does not match its recorded sha256.", "");
+  verify_files(checkpoint / "model", read_manifest(checkpoint / "model"));
+  return json;
 }
 
 std::vector<fs::path> checkpoints(const fs::path& folder) {
@@ -64,6 +77,11 @@ void note_head(const HeadOptions& options, ModelManifest& manifest) {
   head.samples = options.samples;
   head.snap_sigma = options.snap_sigma;
   head.target = options.target;
+}
+
+void TrainedModel::load_weights(const fs::path& folder, bool) {
+  throw UserError(ErrorKind::usage, "from", fmt::format("{} is a model folder alone.", folder.string()),
+                  "This design starts from a run or a checkpoint, which hold the weights as they are trained.");
 }
 
 RunFolder::RunFolder(const RunOptions& options, OptionSet settings)
@@ -124,17 +142,8 @@ std::optional<RunFolder::Saved> RunFolder::newest() {
   std::reverse(all.begin(), all.end());
   for (const fs::path& folder : all) {
     try {
-      const fs::path file = folder / "training_state" / "state.json";
-      const std::string where = file.string();
-      const Json json = read_json(file, ErrorKind::model, kMaxText);
-      json_integer(json, "version", where, ErrorKind::model, kStateVersion, kStateVersion);
-      for (const auto& [name, sha] : json_member(json, "sha256", where, ErrorKind::model).items())
-        if (sha256_hex_file(folder / "training_state" / name) != sha)
-          throw UserError(ErrorKind::model, (folder / "training_state" / name).string(),
-                          "does not match its recorded sha256.", "");
-      const ModelManifest manifest = read_manifest(folder / "model");
-      verify_files(folder / "model", manifest);
-
+      const std::string where = (folder / "training_state" / "state.json").string();
+      const Json json = checked_state(folder);
       std::map<std::string, Json> then, now;
       flatten(json_member(json, "config", where, ErrorKind::model), "", then);
       flatten(Json(settings_.to_json()), "", now);
@@ -166,6 +175,42 @@ std::optional<RunFolder::Saved> RunFolder::newest() {
     }
   }
   return std::nullopt;
+}
+
+RunFolder::Start RunFolder::find_start(const fs::path& from) {
+  std::error_code ignored;
+  if (fs::is_regular_file(from / kManifestFile, ignored)) {
+    verify_files(from, read_manifest(from));
+    return {from, {}};
+  }
+  for (const fs::path& checkpoint : {from, from / "last", from / "checkpoints" / "last"})
+    if (fs::is_regular_file(checkpoint / "model" / kManifestFile, ignored)) {
+      checked_state(checkpoint);
+      return {checkpoint / "model", checkpoint / "training_state" / "weights.safetensors"};
+    }
+  throw UserError(ErrorKind::model, from.string(), "wanted a run, a checkpoint or a model folder.",
+                  "A run has checkpoints/last, a checkpoint model/, a model folder changepilot.json.");
+}
+
+void RunFolder::load_start(const Start& start, TrainedModel& model, bool with_head) {
+  const ModelManifest manifest = read_manifest(start.model);
+  model.manifest.flag = manifest.flag;
+  model.manifest.region = manifest.region;
+  if (start.weights.empty()) return model.load_weights(start.model, with_head);
+  const SafeTensors file = SafeTensors::open(start.weights);
+  TensorExpectation expectation;
+  std::vector<std::pair<ParamSet*, std::string>> wanted;
+  for (const auto& [set, prefix] : model.weights()) {
+    const bool head = prefix == "head." || prefix == "average.";
+    if (head && !with_head) {
+      expectation.skip(prefix);
+      continue;
+    }
+    set->expect(expectation, prefix);
+    wanted.emplace_back(set, prefix);
+  }
+  expectation.check(file);
+  for (const auto& [set, prefix] : wanted) set->load(file, prefix);
 }
 
 void RunFolder::load_model(const Saved& saved, TrainedModel& model) {

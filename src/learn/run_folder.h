@@ -24,8 +24,11 @@ class TrainedModel {
 
   // The whole model folder (docs/files.md).
   virtual void save(const std::filesystem::path& folder) const = 0;
-  // Everything that training changes, with a prefix for the names in training_state/.
+  // Everything that training changes, with a prefix for the names in training_state/: "head." and "average." are the
+  // action head's.
   virtual std::vector<std::pair<ParamSet*, std::string>> weights() = 0;
+  // The weights of a model folder that has the same shapes. Throws UserError; a design may know none but checkpoints.
+  virtual void load_weights(const std::filesystem::path& folder, bool with_head);
 
   ModelManifest manifest;
 };
@@ -48,6 +51,15 @@ class RunFolder {
     TrainState state;
   };
   std::optional<Saved> newest();
+  // What another run starts from: a run (its last checkpoint), a checkpoint, or a model folder. Throws UserError(model).
+  struct Start {
+    std::filesystem::path model;
+    std::filesystem::path weights;  // the same in float32 (training_state/); empty when there is a model folder alone
+  };
+  static Start find_start(const std::filesystem::path& from);
+  // Weights and calibration. The head's weights are left as they are unless `with_head`.
+  static void load_start(const Start& start, TrainedModel& model, bool with_head);
+
   // Restores weights and manifest; optimiser state is read by load_optimiser once the stage's groups exist.
   static void load_model(const Saved& saved, TrainedModel& model);
   static void load_optimiser(const Saved& saved, AdamW& optimiser);

@@ -16,6 +16,7 @@ struct RunOptions {
   std::string data = "../shared/data/levir-mini";
   std::string vision = "models/nano/vision";
   std::string out = "runs/nano";
+  std::string from, first_stage;
   std::string cache = "runs/cache";
   std::string name = "nano";
   std::uint64_t seed = 0;
@@ -32,6 +33,8 @@ struct RunOptions {
     v("data", data, "folder in LEVIR-CC layout with masks");
     v("vision", vision, "frozen vision encoder: a folder with config.json and model.safetensors");
     v("out", out, "run folder");
+    v("from", from, "run, checkpoint or model folder whose weights and vocabulary this run starts from; empty = none");
+    v("first_stage", first_stage, "with from: the stages before it are not run again; empty = all are");
     v("cache", cache, "folder of the feature cache");
     v("name", name, "name in the model card");
     v("seed", seed, "seed of everything that is trained");

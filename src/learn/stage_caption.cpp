@@ -5,10 +5,13 @@ namespace cp {
 
 CaptionStage::CaptionStage(const TrainConfig& config, const TrainData& data, const FusionNet& fusion,
                            Projector& projector, LanguageNet& language)
-    : config_(config), data_(data), fusion_(fusion), projector_(projector), language_(language) {
-  for (const std::string& instruction : instruction_templates("en"))
-    prompts_.push_back(plain_prompt(data.tokenizer, instruction, kVisualTokens));
-}
+    : config_(config),
+      data_(data),
+      fusion_(fusion),
+      projector_(projector),
+      language_(language),
+      english_(instruction_prompts(data.tokenizer, "en", kVisualTokens)),
+      chinese_(instruction_prompts(data.tokenizer, "zh", kVisualTokens)) {}
 
 void CaptionStage::add_parameters(AdamW& optimiser) {
   optimiser.add_group(language_.params, 1.0, "language.");
@@ -21,7 +24,11 @@ std::vector<std::size_t> CaptionStage::order(int epoch) const {
 
 at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std::map<std::string, double>& parts) {
   std::vector<Pick> picks;
-  std::vector<std::vector<int>> captions;
+  // The answer's language follows the instruction's; a batch mixes both.
+  Rng choice(config_.seed, Stream::instruction_choice, static_cast<std::uint32_t>(epoch), batch.front());
+  std::vector<PromptGroup> groups(2);
+  groups[0].prompt = &english_[choice.below(english_.size())];
+  groups[1].prompt = &chinese_[choice.below(chinese_.size())];
   std::vector<std::int64_t> changed;
   const auto concepts = static_cast<std::int64_t>(data_.concepts.size());
   const at::Tensor truth = at::zeros({static_cast<std::int64_t>(batch.size()), concepts});
@@ -34,8 +41,12 @@ at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std
     const ViewText& text = item.texts[view];
     picks.push_back({pair, view});
     changed.push_back(item.record.changeflag);
+    const bool chinese = !text.chinese.empty() && rng.chance(config_.caption.chinese_share);
+    const std::vector<std::vector<int>>& captions = chinese ? text.chinese : text.captions;
+    PromptGroup& group = groups[chinese ? 1 : 0];
+    group.rows.push_back(static_cast<std::int64_t>(row));
     for (int k = 0; k < config_.caption.captions_per_pair; ++k)
-      captions.push_back(text.captions[rng.below(text.captions.size())]);
+      group.captions.push_back(captions[rng.below(captions.size())]);
     for (std::int64_t c = 0; c < concepts; ++c) {
       const auto index = static_cast<std::size_t>(c);
       truth.data_ptr<float>()[static_cast<std::int64_t>(row) * concepts + c] = text.concepts[index];
@@ -56,10 +67,8 @@ at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std
   // The concepts enter as values: the caption loss must not bend what they mean.
   const at::Tensor visual =
       projector_.embeddings(projected.grid, at::tensor(changed, at::kLong), projected.concepts.sigmoid().detach());
-  Rng rng(config_.seed, Stream::instruction_choice, static_cast<std::uint32_t>(epoch), batch.front());
-  const Prompt& prompt = prompts_[rng.below(prompts_.size())];
-  const at::Tensor caption = caption_loss(language_, prompt_embeddings(language_, prompt, visual), captions,
-                                          config_.caption.captions_per_pair, config_.caption.label_smoothing, true);
+  const at::Tensor caption = grouped_caption_loss(
+      language_, visual, groups, config_.caption.captions_per_pair, config_.caption.label_smoothing, true);
   parts["caption"] = caption.item<double>();
   parts["concept"] = concept_loss.item<double>();
   return caption + config_.caption.concept_weight * concept_loss;
@@ -67,8 +76,8 @@ at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std
 
 OrderedJson CaptionStage::validate() {
   at::NoGradGuard no_grad;
-  double sum = 0;
-  int n = 0;
+  double sum = 0, sum_chinese = 0;
+  int n = 0, n_chinese = 0;
   for (std::size_t i = 0; i < data_.val.size(); ++i) {
     if (!data_.val[i].record.changeflag) continue;
     const std::vector<Pick> pick = {{i, 0}};
@@ -77,14 +86,25 @@ OrderedJson CaptionStage::validate() {
     const ProjectorOut projected = projector_.forward(a, b, fusion_.forward(a, b, false), false);
     const at::Tensor visual =
         projector_.embeddings(projected.grid, at::ones({1}, at::kLong), projected.concepts.sigmoid());
-    const auto& captions = data_.val[i].texts[0].captions;
-    sum += caption_loss(language_, prompt_embeddings(language_, prompts_[0], visual), captions,
-                        static_cast<int>(captions.size()), 0.0, false)
-               .item<double>();
+    const auto nll = [&](const Prompt& prompt, const std::vector<std::vector<int>>& captions) {
+      return caption_loss(language_, prompt_embeddings(language_, prompt, visual), captions,
+                          static_cast<int>(captions.size()), 0.0, false)
+          .item<double>();
+    };
+    const ViewText& text = data_.val[i].texts[0];
+    sum += nll(english_[0], text.captions);
     ++n;
+    if (text.chinese.empty()) continue;
+    sum_chinese += nll(chinese_[0], text.chinese);
+    ++n_chinese;
   }
   if (n == 0) return {{"monitor", nullptr}};
-  return {{"monitor", sum / n}, {"nll_per_token_changed", sum / n}};
+  OrderedJson figures = {{"monitor", sum / n}, {"nll_per_token_changed", sum / n}};
+  if (n_chinese > 0) {
+    figures["nll_per_token_changed_zh"] = sum_chinese / n_chinese;
+    figures["monitor"] = (sum / n + sum_chinese / n_chinese) / 2;
+  }
+  return figures;
 }
 
 }  // namespace cp

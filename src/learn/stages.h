@@ -33,7 +33,7 @@ class TextStage : public Stage {
   const TrainData& data_;
   LanguageNet& language_;
   Projector& projector_;
-  Prompt prompt_;
+  std::vector<Prompt> english_, chinese_;
 };
 
 // Fusion: change map (binary cross-entropy + 0.5 dice) and change flag. Before and after are swapped at random.
@@ -73,7 +73,7 @@ class CaptionStage : public Stage {
   const FusionNet& fusion_;
   Projector& projector_;
   LanguageNet& language_;
-  std::vector<Prompt> prompts_;
+  std::vector<Prompt> english_, chinese_;
 };
 
 // What the denoiser learns from: `draws` noisy versions of each action, f(seed, epoch, sample).
@@ -122,5 +122,19 @@ at::Tensor prompt_embeddings(const LanguageNet& language, const Prompt& prompt, 
 at::Tensor caption_loss(const LanguageNet& language, const at::Tensor& prompt,
                         const std::vector<std::vector<int>>& captions, int per_prompt, double label_smoothing,
                         bool training);
+
+// Samples of a batch that answer the same prompt: their rows of the visual embeddings, and `per_prompt` captions each.
+struct PromptGroup {
+  const Prompt* prompt = nullptr;
+  std::vector<std::int64_t> rows;
+  std::vector<std::vector<int>> captions;
+};
+// The mean over all tokens of all groups; a group without samples counts nothing. `visual` (B N D).
+at::Tensor grouped_caption_loss(const LanguageNet& language, const at::Tensor& visual,
+                                const std::vector<PromptGroup>& groups, int per_prompt, double label_smoothing,
+                                bool training);
+
+// The plain prompts of a language's instructions, the default one first.
+std::vector<Prompt> instruction_prompts(const BpeTokenizer& tokenizer, const std::string& language, int visual_count);
 
 }  // namespace cp

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -38,19 +39,28 @@ class Training {
                                             : "Start without --resume.");
       std::fprintf(stderr, "continuing %s (stage %s, step %lld)\n", saved->folder.c_str(), saved->state.stage.c_str(),
                    static_cast<long long>(saved->state.step));
-    } else {
+    }
+    const std::vector<std::string> stages = recipe_.stages();
+    const std::size_t last = request_.phase == 1 ? recipe_.phase1() : stages.size();
+    std::size_t first = first_stage(stages, last);
+    std::optional<RunFolder::Start> start;
+    if (!saved) {
+      if (!recipe_.options().from.empty()) start = RunFolder::find_start(recipe_.options().from);
       run_.start_fresh();
     }
-    recipe_.prepare(saved ? &*saved : nullptr);
-    const std::vector<std::string> stages = recipe_.stages();
-    std::size_t first = 0;
+    recipe_.prepare(saved ? saved->folder / "model" : start ? start->model : std::filesystem::path());
+    if (start) {
+      const ModelManifest::Head theirs = read_manifest(start->model).head, &ours = recipe_.model().manifest.head;
+      const bool same = theirs.kind == ours.kind && theirs.condition == ours.condition;
+      RunFolder::load_start(*start, recipe_.model(), same && recipe_.options().first_stage != "head");
+    }
     if (saved) {
+      first = 0;
       RunFolder::load_model(*saved, recipe_.model());
       state_ = saved->state;
       run_.rewind_log(state_.step);
       while (first + 1 < stages.size() && state_.stage != stages[first]) ++first;
     }
-    const std::size_t last = request_.phase == 1 ? recipe_.phase1() : stages.size();
     for (std::size_t i = first; i < last; ++i) {
       const bool continues = saved && state_.stage == stages[i];
       if (!run_stage(stages[i], continues ? &*saved : nullptr)) {
@@ -63,6 +73,20 @@ class Training {
   }
 
  private:
+  // Number of the stage that a run with `from` begins with.
+  std::size_t first_stage(const std::vector<std::string>& stages, std::size_t last) const {
+    const std::string& wanted = recipe_.options().first_stage;
+    if (wanted.empty()) return 0;
+    want_choice("first_stage", wanted, stages);
+    if (recipe_.options().from.empty())
+      throw UserError(ErrorKind::usage, "first_stage", "there is nothing to take the stages before it from.",
+                      "Name a run or a model folder with from=.");
+    const auto found = static_cast<std::size_t>(std::find(stages.begin(), stages.end(), wanted) - stages.begin());
+    if (found >= last)
+      throw UserError(ErrorKind::usage, "first_stage", fmt::format("{} is no stage of phase 1.", wanted), "");
+    return found;
+  }
+
   bool run_stage(const std::string& name, const RunFolder::Saved* saved) {
     const std::unique_ptr<Stage> stage = recipe_.make_stage(name);
     AdamW optimiser(stage->optimiser());

@@ -9,6 +9,16 @@
 
 namespace cp {
 
+struct TextOptions : StageOptions {
+  double chinese_share = 0.16;
+
+  template <class V>
+  void fields(V& v) {
+    StageOptions::fields(v);
+    v("chinese_share", chinese_share, "share of Chinese sentences in an epoch, added to the English ones");
+  }
+};
+
 struct CaptionOptions : StageOptions {
   double projector_scale = 3.3;  // learning rate of the projector relative to the language model's
   int captions_per_pair = 2;     // captions drawn for each pair and batch
@@ -16,6 +26,7 @@ struct CaptionOptions : StageOptions {
   double concept_weight = 3.0;   // weight of the concept loss
   double unchanged_share = 0.5;  // share of the unchanged pairs seen in an epoch
   double dropout = 0.1;          // in the language model
+  double chinese_share = 0.35;   // of the samples whose pair has Chinese captions
 
   template <class V>
   void fields(V& v) {
@@ -26,6 +37,7 @@ struct CaptionOptions : StageOptions {
     v("concept_weight", concept_weight, "weight of the concept loss beside the caption loss");
     v("unchanged_share", unchanged_share, "share of the unchanged pairs seen in an epoch");
     v("dropout", dropout, "in the language model");
+    v("chinese_share", chinese_share, "how often a pair that has Chinese captions is asked for one");
   }
 };
 
@@ -35,7 +47,7 @@ struct LanguageOptions {
   int heads = 4;
   int kv_heads = 2;
   int intermediate_size = 672;
-  int vocabulary = 1200;
+  int vocabulary = 1400;
   int concepts = 150;
 
   template <class V>
@@ -52,9 +64,11 @@ struct LanguageOptions {
 
 struct TrainConfig : RunOptions {
   std::string text_data = "../shared/data/levir-cc-captions/LevirCCcaptions.json";
+  std::string chinese = "data/levir-mini-zh/captions.jsonl";
   int folds = 4;
   LanguageOptions language;
-  StageOptions text, map;
+  TextOptions text;
+  StageOptions map;
   CaptionOptions caption;
   HeadOptions head;
 
@@ -62,6 +76,7 @@ struct TrainConfig : RunOptions {
   void fields(V& v) {
     RunOptions::fields(v);
     v("text_data", text_data, "caption file for pre-training on text; empty = only the captions of data");
+    v("chinese", chinese, "Chinese captions of data's pairs (docs/data.md); empty = English only");
     v("folds", folds, "folds over the training scenes for the calibration of flag and region; 0 = none");
     v("language", language, "");
     v("text", text, "");

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "core/rng.h"
+#include "data/pair_captions.h"
 #include "text/bpe_trainer.h"
 #include "text/template.h"
 
@@ -16,6 +17,10 @@ namespace {
 
 constexpr std::size_t kTextValShare = 4;     // every 4th validation record of the caption file
 constexpr std::size_t kTextUnchanged = 200;  // unchanged records used: they all say the same five sentences
+constexpr std::size_t kChineseUnchanged = 50;
+// How often the vocabulary's trainer reads the instructions. Their words become tokens; with 100 they would be one token
+// as a whole, and another instruction would be made of tokens that were never seen.
+constexpr int kInstructionRepeats = 10;
 
 std::vector<std::string> words_of(const std::string& caption) {
   std::istringstream stream(caption);
@@ -101,6 +106,56 @@ class HeldOut {
   std::set<std::vector<std::string>> captions_;
 };
 
+// A pair's Chinese captions in one of its views, with what its English captions say of the concepts there.
+struct ChineseView {
+  std::vector<std::string> sentences;
+  std::vector<float> concepts;
+  int changed = 0;
+};
+
+std::vector<std::string> in_view(const std::vector<std::string>& captions, const View& view) {
+  std::vector<std::string> out;
+  for (const std::string& caption : captions)
+    if (auto rewritten = apply_view(caption, view)) out.push_back(std::move(*rewritten));
+  return out;
+}
+
+// Training pairs in the eight turns and mirrors: there are few sentences, and each direction is said in all ways.
+std::vector<ChineseView> chinese_views(const std::vector<PairRecord>& records, const PairCaptions& chinese,
+                                       const std::map<std::string, std::size_t>& concept_index, int views) {
+  std::vector<ChineseView> out;
+  std::size_t unchanged = 0;
+  for (const PairRecord& record : records) {
+    const std::vector<std::string>& captions = chinese.of(record);
+    if (captions.empty() || (!record.changeflag && unchanged++ >= kChineseUnchanged)) continue;
+    for (int v = 0; v < (record.changeflag ? views : 1); ++v) {
+      View view;
+      view.quarter_turns = v % 4;
+      view.mirror = v >= 4;
+      out.push_back({in_view(captions, view), concept_shares(in_view(record.captions, view), concept_index),
+                     record.changeflag});
+    }
+  }
+  return out;
+}
+
+// Texts that the vocabulary is trained on.
+std::string train_vocabulary(const std::vector<PairRecord>& english, const std::vector<std::string>& chinese,
+                             int size) {
+  std::vector<std::string> texts;
+  for (const PairRecord& record : english)
+    for (const std::string& caption : record.captions) texts.push_back(" " + caption);
+  for (int repeat = 0; repeat < kInstructionRepeats; ++repeat)
+    for (const char* language : {"en", "zh"}) {
+      if (language == std::string("zh") && chinese.empty()) continue;
+      for (const std::string& instruction : instruction_templates(language)) texts.push_back(" " + instruction);
+    }
+  for (const std::string& sentence : chinese) texts.push_back(" " + sentence);
+  BpeTrainerOptions options;
+  options.vocabulary_size = size;
+  return train_bpe(texts, options);
+}
+
 }  // namespace
 
 TrainData load_train_data(const TrainConfig& config, const std::string& tokenizer_json,
@@ -119,20 +174,20 @@ TrainData load_train_data(const TrainConfig& config, const std::string& tokenize
 
   TrainData data;
   data.tokenizer_json = tokenizer_json;
-  if (data.tokenizer_json.empty()) {
-    std::vector<std::string> texts;
-    for (const PairRecord& record : text_train)
-      for (const std::string& caption : record.captions) texts.push_back(" " + caption);
-    for (const std::string& instruction : instruction_templates("en")) texts.push_back(" " + instruction);
-    BpeTrainerOptions options;
-    options.vocabulary_size = config.language.vocabulary;
-    data.tokenizer_json = train_bpe(texts, options);
-  }
-  data.tokenizer = BpeTokenizer::parse(data.tokenizer_json, "tokenizer.json");
   data.concepts = concepts.empty() ? choose_concepts(text_train, config.language.concepts) : concepts;
   std::map<std::string, std::size_t> concept_index;
   for (std::size_t i = 0; i < data.concepts.size(); ++i) concept_index[data.concepts[i]] = i;
   for (const std::string& word : data.concepts) data.concept_is_direction.push_back(is_direction(word));
+  // Of the training pairs alone; those of the validation pairs are measured, never learned.
+  const PairCaptions chinese = config.chinese.empty() ? PairCaptions() : PairCaptions::read(config.chinese);
+  const std::vector<ChineseView> chinese_train = chinese_views(train, chinese, concept_index, 8);
+  if (data.tokenizer_json.empty()) {
+    std::vector<std::string> sentences;
+    for (const PairRecord& record : train)
+      if (record.changeflag) sentences.insert(sentences.end(), chinese.of(record).begin(), chinese.of(record).end());
+    data.tokenizer_json = train_vocabulary(text_train, sentences, config.language.vocabulary);
+  }
+  data.tokenizer = BpeTokenizer::parse(data.tokenizer_json, "tokenizer.json");
 
   const auto add_text = [&](const PairRecord& record, std::vector<TrainData::TextItem>& out) {
     const std::vector<float> shares = concept_shares(record.captions, concept_index);
@@ -144,13 +199,28 @@ TrainData load_train_data(const TrainConfig& config, const std::string& tokenize
     if (record.changeflag || unchanged++ < kTextUnchanged) add_text(record, data.text);
   for (const PairRecord& record : text_val)
     if (record.changeflag) add_text(record, data.text_val);
+  const auto add_chinese = [&](const std::vector<ChineseView>& views, std::vector<TrainData::TextItem>& out) {
+    for (const ChineseView& view : views)
+      for (const std::string& sentence : view.sentences)
+        out.push_back({caption_ids(data.tokenizer, sentence), view.concepts, view.changed, true});
+  };
+  add_chinese(chinese_train, data.text);
+  std::vector<PairRecord> val_changed;
+  for (const PairRecord& record : val)
+    if (record.changeflag) val_changed.push_back(record);
+  add_chinese(chinese_views(val_changed, chinese, concept_index, 1), data.text_val);
 
   const CaptionEncoder encode = [&](const std::string& caption) { return caption_ids(data.tokenizer, caption); };
   data.train = make_pairs(train, config, config.head.target, true, encode);
   data.val = make_pairs(val, config, config.head.target, false, encode);
   for (std::vector<TrainPair>* pairs : {&data.train, &data.val})
     for (TrainPair& pair : *pairs)
-      for (ViewText& text : pair.texts) text.concepts = concept_shares(text.sentences, concept_index);
+      for (std::size_t view = 0; view < pair.views.size(); ++view) {
+        ViewText& text = pair.texts[view];
+        text.concepts = concept_shares(text.sentences, concept_index);
+        for (const std::string& sentence : in_view(chinese.of(pair.record), pair.views[view]))
+          text.chinese.push_back(caption_ids(data.tokenizer, sentence));
+      }
   const FeatureSource source = stride_features(config.vision);
   data.train_features = open_features(config, source, data.train);
   if (!val.empty()) data.val_features = open_features(config, source, data.val);

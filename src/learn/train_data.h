@@ -20,11 +20,12 @@ struct TrainData {
   BpeTokenizer tokenizer;
   std::vector<std::string> concepts;
   std::vector<char> concept_is_direction;
-  // Text alone: caption ids, concept shares, change flag.
+  // Text alone: caption ids, concept shares, change flag, language.
   struct TextItem {
     std::vector<int> ids;
     std::vector<float> concepts;
     int changed = 0;
+    bool chinese = false;
   };
   std::vector<TextItem> text, text_val;
 };

@@ -101,8 +101,9 @@ void Session::check_options(const AnswerOptions& o) const {
 }
 
 Prompt Session::make_prompt(const AnswerOptions& options, const std::string& language) const {
-  // The plain template's models know English only as yet: another language gets the default instruction.
-  const bool own = !options.instruction.empty() && (is_chat() || language == "en");
+  // A model of the plain template reads the languages that it has an instruction in; for another one it is asked in
+  // English.
+  const bool own = !options.instruction.empty() && (is_chat() || manifest_.default_instruction.count(language) != 0);
   const std::string& text = own ? options.instruction : manifest_.default_instruction.at("en");
   const Prompt prompt = cp::make_prompt(manifest_, tokenizer_, text);
   const int most =

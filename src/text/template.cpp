@@ -53,9 +53,22 @@ const std::vector<std::string>& instruction_templates(const std::string& languag
       "inspect the place where the scene changed and describe it",
       "summarise the changes in one sentence and point at the largest",
   };
-  static const std::vector<std::string> none;
+  static const std::vector<std::string> chinese = {
+      "请描述这两幅图像之间的变化。",
+      "这两幅遥感图像有什么不同？请指出位置。",
+      "这片区域发生了什么变化？",
+      "对比前后两个时期的图像，说明哪些地方变了。",
+      "用一句话概括两幅图像的变化，并指出最大的一处。",
+      "请告诉我后一幅图像比前一幅多了什么、少了什么。",
+      "找到变化的地方，飞过去看一看。",
+      "这里新建或拆除了什么？请指出来。",
+      "看一下这两张图，哪里发生了改变？请放大查看。",
+      "查看有没有新的房屋和道路，并指出它们的位置。",
+      "请分析两幅卫星图像的差异，并写出变化内容。",
+      "这两张图像之间有没有变化？如果有，请描述一下。",
+  };
   if (language == "en") return english;
-  if (language == "zh") return none;  // no Chinese captions are trained yet
+  if (language == "zh") return chinese;
   throw UserError(ErrorKind::usage, "language", fmt::format("wanted en or zh, found \"{}\".", language), "");
 }
 

@@ -28,7 +28,7 @@ Prompt plain_prompt(const BpeTokenizer& tokenizer, const std::string& instructio
 std::vector<int> caption_ids(const BpeTokenizer& tokenizer, const std::string& caption);  // with <|im_end|> at the end
 std::string caption_text(const BpeTokenizer& tokenizer, const std::vector<int>& ids);     // stops at <|im_end|>
 
-// Instructions used in training and as defaults. English for now ("en"); the first one is the default.
+// Instructions used in training and as defaults, in English ("en") or Chinese ("zh"); the first one is the default.
 const std::vector<std::string>& instruction_templates(const std::string& language);
 // "zh" when the text holds a CJK ideograph, else "en".
 std::string detect_language(std::string_view text);

@@ -1,54 +1,12 @@
 // Whole training runs on synthetic pairs: a stopped and resumed run ends with the weights of one that was never
 // stopped.
 #include <fstream>
-#include <sstream>
 
-#include "core/file.h"
-#include "data/synth.h"
 #include "formats/safetensors.h"
-#include "learn/train.h"
-#include "support/test_support.h"
+#include "small_nano.h"
 
 namespace cp {
 namespace {
-
-namespace fs = std::filesystem;
-
-TrainConfig tiny_config(const std::string& run) {
-  static const fs::path root = [] {
-    const fs::path folder = test::fresh_folder("train");
-    SynthOptions o;
-    o.out = (folder / "data").string();
-    o.pairs = 12, o.val_share = 0.25, o.seed = 4;
-    write_synth_dataset(o);
-    return folder;
-  }();
-  TrainConfig c;
-  c.data = (root / "data").string();
-  c.text_data = "";
-  c.vision = (test::source_dir() / "models/nano/vision").string();
-  c.out = (root / run).string();
-  c.cache = (root / "cache").string();
-  c.threads = 1, c.views = 2, c.folds = 0, c.seed = 3;
-  c.language.hidden_size = 32, c.language.layers = 2, c.language.intermediate_size = 48, c.language.vocabulary = 320,
-  c.language.concepts = 10;
-  c.text.epochs = 1, c.text.batch_size = 8;
-  c.map.epochs = 2, c.map.batch_size = 4;
-  c.caption.epochs = 2, c.caption.batch_size = 2;
-  c.head.epochs = 2, c.head.batch_size = 4, c.head.draws = 2;
-  return c;
-}
-
-std::string weights(const TrainConfig& c) {
-  return read_file(fs::path(c.out) / "checkpoints/last/training_state/weights.safetensors", 1 << 28, ErrorKind::model);
-}
-
-int count_lines(const TrainConfig& c) {
-  std::istringstream text(read_file(fs::path(c.out) / "metrics.jsonl", 1 << 24, ErrorKind::data));
-  int n = 0;
-  for (std::string line; std::getline(text, line);) ++n;
-  return n;
-}
 
 const TrainConfig& uninterrupted() {
   static const TrainConfig c = [] {

@@ -51,12 +51,16 @@ TEST(Caption, WordsHaveOneFormWhereverTheyStand) {
 }
 
 TEST(InstructionTemplates, AreDistinctAndPlain) {
-  const std::vector<std::string>& templates = instruction_templates("en");
-  EXPECT_EQ(templates.size(), 12u);
-  EXPECT_EQ(std::set<std::string>(templates.begin(), templates.end()).size(), templates.size());
-  for (const std::string& text : templates)
+  for (const char* language : {"en", "zh"}) {
+    const std::vector<std::string>& templates = instruction_templates(language);
+    EXPECT_EQ(templates.size(), 12u);
+    EXPECT_EQ(std::set<std::string>(templates.begin(), templates.end()).size(), templates.size());
+    for (const std::string& text : templates) EXPECT_EQ(detect_language(text), language) << text;
+  }
+  for (const std::string& text : instruction_templates("en"))
     for (const char c : text) EXPECT_TRUE((c >= 'a' && c <= 'z') || c == ' ' || c == '?' || c == ',') << text;
-  EXPECT_TRUE(instruction_templates("zh").empty());
+  for (const std::string& text : instruction_templates("zh"))
+    for (const char c : text) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x80) << text;  // no blanks, no ASCII marks
   EXPECT_TRUE(test::throws_user_error([] { instruction_templates("xx"); }, ErrorKind::usage, {"xx"}));
 }
 
