@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "image/read.h"
+#include "metrics/action.h"
 #include "runtime/modes.h"
 #include "runtime/region.h"
 
@@ -75,13 +77,17 @@ std::optional<HeadCalibration> calibrate_head(const HeadOptions& options, std::u
       all.push_back(answer(head, hidden, to_floats(maps[row]), how, options.samples, seed));
       all.back().target = {target.x, target.y};
       const Point said = find_modes(all.back().samples).front().point;
-      const double dx = (said.x + 1) / 2 - target.x, dy = (said.y + 1) / 2 - target.y;
-      result.mse += (dx * dx + dy * dy) / 2;
+      const Image mask = read_mask(data.train[i].record.label);
+      const PointScore score =
+          score_point(mask, find_components(mask), {(said.x + 1) / 2, (said.y + 1) / 2}, all.back().target, {});
+      result.mse += score.squared;
+      result.sr_mask += score.hits.mask;
+      result.sr_largest += score.hits.largest;
     }
   }
   if (all.empty())
     throw UserError(ErrorKind::data, "calibration", "no training pair has a point.", "Check the masks.");
-  result.mse /= static_cast<double>(all.size());
+  for (double* sum : {&result.mse, &result.sr_mask, &result.sr_largest}) *sum /= static_cast<double>(all.size());
   ModelManifest::Region& region = result.region;
   result.area = 2;
   for (const double share : kShares) {

@@ -14,8 +14,11 @@ namespace cp {
 
 struct HeadCalibration {
   ModelManifest::Region region;
-  double mse = 0;       // of the point, out of fold: mean squared error per coordinate, on fractions
-  double area = 0;      // mean share of the image of the region at its level
+  // Out of fold, over the pairs that have a point:
+  double mse = 0;         // of the point: mean squared error per coordinate, on fractions
+  double sr_mask = 0;     // share of points on a changed pixel
+  double sr_largest = 0;  // share of points in the largest component's box
+  double area = 0;        // mean share of the image of the region at its level
 };
 
 // Trains the head once a fold and collects, for each changed pair in its own view, the weight up to the true target.

@@ -128,6 +128,8 @@ bool NanoRecipe::calibrate_regions(const std::function<bool()>& stop, OrderedJso
   m.region = found->region;
   line = {{"stage", "calibrate head"},
           {"mse", found->mse},
+          {"sr_mask", found->sr_mask},
+          {"sr_largest", found->sr_largest},
           {"area", found->area},
           {"region_threshold", m.region.threshold()},
           {"region_map_share", m.region.map_share},
