@@ -56,7 +56,8 @@ bool parse_arguments(const std::vector<std::string>& args, ValidateOptions& o) {
   line.option("target", o.target, "what errors and regions are measured against: largest, union or centroid");
   line.option("num_samples", o.num_samples, "samples that the action head draws; 0: the model's own number");
   line.option("seed", o.seed, "seed of the action head's noise");
-  line.option("sampler", o.session.sampler, "ddpm, ddim, dpmpp_2m; of a flow euler, midpoint; the model's own if empty");
+  line.option("sampler", o.session.sampler,
+              "ddpm, ddim, dpmpp_2m; of a flow euler, midpoint; the model's own if empty");
   line.option("spacing", o.session.spacing, "how its steps are spread; the model's own if empty");
   line.option("steps", o.session.steps, "its steps; 0: the model's own number");
   line.option("batch_size", o.batch_size, "pairs in flight at once; 0: one a worker");

@@ -49,9 +49,9 @@ Image apply_view_mask(const Image& mask, const View& view);  // nearest; values 
 Point apply_view(Point fraction, const View& view);          // fractions; may fall outside [0, 1)
 Box apply_view(const Box& fraction, const View& view);       // axis-aligned hull of the four corners, clipped to [0, 1]
 
-// Direction words, English or Chinese, rewritten for the turns and the mirror (left -> top, west -> south, 左侧 -> 上方);
-// none when the caption has a direction that cannot be rewritten safely. Captions without direction words come back as
-// they are. Small angles and crops change no word.
+// Direction words, English or Chinese, rewritten for the turns and the mirror (left -> top, west -> south, 左侧 ->
+// 上方); none when the caption has a direction that cannot be rewritten safely. Captions without direction words come
+// back as they are. Small angles and crops change no word.
 std::optional<std::string> apply_view(const std::string& caption, const View& view);
 
 }  // namespace cp

@@ -89,8 +89,8 @@ class Rewriter {
       out_ += next;
       return 2;
     }
-    const bool on = c == U'上' && is_letter(behind()) && !is_in(behind(), U"向朝往最偏靠") &&
-                    !(next == U'部' && ahead(2) != U'分');
+    const bool on =
+        c == U'上' && is_letter(behind()) && !is_in(behind(), U"向朝往最偏靠") && !(next == U'部' && ahead(2) != U'分');
     const bool no_place = c == U'下' && is_in(behind(), U"剩留余地");
     return on || no_place ? keep() : 0;
   }

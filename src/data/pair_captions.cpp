@@ -21,7 +21,8 @@ void for_each_line(const std::filesystem::path& file, const Use& use) {
   std::size_t number = 0;
   for (std::string line; std::getline(text, line);) {
     ++number;
-    if (line.find_first_not_of(" \t\r") != std::string::npos) use(line, fmt::format("{}, line {}", file.string(), number));
+    if (line.find_first_not_of(" \t\r") != std::string::npos)
+      use(line, fmt::format("{}, line {}", file.string(), number));
   }
 }
 
@@ -34,7 +35,8 @@ std::string sentence(const std::string& raw, const std::string& where) {
   const std::string caption = normalize_caption(raw);
   if (caption.empty() || caption.size() > kMostBytesInCaption)
     throw UserError(ErrorKind::data, where,
-                    fmt::format("wanted a caption of 1 to {} bytes, found {}", kMostBytesInCaption, caption.size()), "");
+                    fmt::format("wanted a caption of 1 to {} bytes, found {}", kMostBytesInCaption, caption.size()),
+                    "");
   return caption;
 }
 
@@ -48,8 +50,8 @@ PairCaptions PairCaptions::read(const std::filesystem::path& file) {
     const std::string name = json_string(json, "name", where, ErrorKind::data);
     const Json& list = json_member(json, "captions", where, ErrorKind::data);
     if (!list.is_array() || list.empty() || list.size() > kMostCaptions)
-      throw UserError(ErrorKind::data, where, fmt::format("\"captions\": wanted a list of 1 to {} texts", kMostCaptions),
-                      "");
+      throw UserError(ErrorKind::data, where,
+                      fmt::format("\"captions\": wanted a list of 1 to {} texts", kMostCaptions), "");
     std::vector<std::string> captions;
     for (const Json& text : list) {
       if (!text.is_string())

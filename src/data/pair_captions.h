@@ -1,7 +1,7 @@
 #pragma once
-// In:  a file of captions beside a data set, one {"split", "name", "captions"} a line, and sentences for unchanged pairs.
-// Out: the captions of each pair that it names.
-// Not here: the data set's own captions (levir.h), which pairs may be trained on (learn/train_data.h).
+// In:  a file of captions beside a data set, one {"split", "name", "captions"} a line, and sentences for unchanged
+// pairs. Out: the captions of each pair that it names. Not here: the data set's own captions (levir.h), which pairs may
+// be trained on (learn/train_data.h).
 
 #include <filesystem>
 #include <map>

@@ -41,8 +41,8 @@ struct CrossFit {
 };
 
 // Trains the map stage once a fold. Returns nothing when `stop` said so. `cross_fit` gets what the folds say.
-std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData& data, const std::function<bool()>& stop,
-                                     CrossFit& cross_fit);
+std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData& data,
+                                     const std::function<bool()>& stop, CrossFit& cross_fit);
 
 // RUN/cross_fit.safetensors: durable, beside the checkpoints.
 void write_cross_fit(const std::filesystem::path& file, const CrossFit& cross_fit);

@@ -85,8 +85,7 @@ std::optional<HeadCalibration> calibrate_head(const HeadOptions& options, std::u
       result.sr_largest += score.hits.largest;
     }
   }
-  if (all.empty())
-    throw UserError(ErrorKind::data, "calibration", "no training pair has a point.", "Check the masks.");
+  if (all.empty()) throw UserError(ErrorKind::data, "calibration", "no training pair has a point.", "Check the masks.");
   for (double* sum : {&result.mse, &result.sr_mask, &result.sr_largest}) *sum /= static_cast<double>(all.size());
   ModelManifest::Region& region = result.region;
   result.area = 2;

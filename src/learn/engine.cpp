@@ -116,7 +116,8 @@ EngineAnswer answer_by_training_engine(const NanoModel& model, const EfficientNe
   if (m.head.condition == "queries")
     read.read = read_out(model.language, prompt, visual, model.average.params["condition.readout"]);
   const HeadNet::Condition condition = model.average.condition(read);
-  out.samples = draw(model.average, condition, head_sampling(m, kManifestFile), start_noise(seed, m.head.samples), seed);
+  out.samples =
+      draw(model.average, condition, head_sampling(m, kManifestFile), start_noise(seed, m.head.samples), seed);
   const Point p = snap_to_map(find_modes(out.samples).front().point, out.map, m.head.snap_sigma);
   out.x = (p.x + 1) / 2;
   out.y = (p.y + 1) / 2;

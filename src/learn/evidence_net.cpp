@@ -19,11 +19,12 @@ at::Tensor centres_of(const at::Tensor& evidence) {
   return (at::arange(side, evidence.options()) * 2 + 1) / static_cast<double>(side) - 1;
 }
 
-// What all the sums over the grid need: weights of one axis each (B R S), the largest 1, and the rows' sums and moments.
+// What all the sums over the grid need: weights of one axis each (B R S), the largest 1, and the rows' sums and
+// moments.
 struct Sums {
-  at::Tensor across, down;    // (B R S)
-  at::Tensor row_sums;        // (B R S): sum over columns of w across
-  at::Tensor row_moments;     // (B R S): the same times the column's centre
+  at::Tensor across, down;                  // (B R S)
+  at::Tensor row_sums;                      // (B R S): sum over columns of w across
+  at::Tensor row_moments;                   // (B R S): the same times the column's centre
   at::Tensor nearest_across, nearest_down;  // (B R 1) squared distances that were taken out
 };
 
@@ -63,8 +64,8 @@ void set_map(HiddenBatch& hidden, const at::Tensor& map, const at::Tensor& flag_
   at::Tensor planes = at::empty({rows, 3, side, side});
   for_each_index(static_cast<std::size_t>(rows), at::get_num_threads(), [&](std::size_t row) {
     const auto i = static_cast<std::int64_t>(row);
-    const std::vector<float> found = component_planes(
-        {logits.const_data_ptr<float>() + i * cells, static_cast<std::size_t>(cells)});
+    const std::vector<float> found =
+        component_planes({logits.const_data_ptr<float>() + i * cells, static_cast<std::size_t>(cells)});
     std::copy(found.begin(), found.end(), planes.data_ptr<float>() + i * 3 * cells);
   });
   hidden.planes = planes.to(hidden.map.options());
@@ -125,8 +126,7 @@ PlacesBatch evidence_places(const ParamSet& p, const Evidence::Shape& shape, con
       return x.transpose(1, 2).reshape({x.size(0), x.size(2), shape.grid, shape.grid});
     };
     if (shape.shuffles())
-      parts.push_back(
-          at::pixel_shuffle(as_picture(p.linear(grid, "evidence.shuffle")), Evidence::kWork / shape.grid));
+      parts.push_back(at::pixel_shuffle(as_picture(p.linear(grid, "evidence.shuffle")), Evidence::kWork / shape.grid));
     const at::Tensor gate = p.linear(last, "evidence.gate").tanh().unsqueeze(1);
     parts.push_back(at::upsample_bilinear2d(as_picture(p.linear(grid, "evidence.lift") * gate),
                                             {Evidence::kWork, Evidence::kWork}, false));

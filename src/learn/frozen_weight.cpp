@@ -154,8 +154,7 @@ void FrozenWeight::unpack_into(at::Tensor& to, std::int64_t first, const Nf4Matr
       return nf4_unpack_bf16(w, static_cast<int>(first + begin), static_cast<int>(count),
                              {reinterpret_cast<std::uint16_t*>(part.data_ptr<at::BFloat16>()), size});
     const at::Tensor values = part.scalar_type() == at::kFloat ? part : at::empty({count, in_}, at::kFloat);
-    nf4_unpack(w, static_cast<int>(first + begin), static_cast<int>(count),
-               {values.data_ptr<float>(), size});
+    nf4_unpack(w, static_cast<int>(first + begin), static_cast<int>(count), {values.data_ptr<float>(), size});
     if (!values.is_same(part)) part.copy_(values);
   });
 }

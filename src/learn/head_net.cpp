@@ -39,7 +39,7 @@ at::Tensor vector_condition(const ParamSet& p, const std::string& kind, const Hi
   } else if (kind == "pooled") {
     joined = at::cat({hidden.grid.mean(1), hidden.grid.amax(1), hidden.last}, 1);
   } else if (kind == "visual_attention") {
-    const at::Tensor keys = p.linear(hidden.grid, "condition.key");  // (B N 64)
+    const at::Tensor keys = p.linear(hidden.grid, "condition.key");                                       // (B N 64)
     const at::Tensor weights = at::softmax(at::einsum("qc,bnc->bqn", {p["condition.query"], keys}), -1);  // (B 4 N)
     const at::Tensor values = at::bmm(weights, p.linear(hidden.grid, "condition.value"));                 // (B 4 64)
     const at::Tensor places =
@@ -58,8 +58,7 @@ HeadNet::HeadNet(std::uint64_t seed, const HeadShape& shape) : params(seed), sha
 HeadNet::Condition HeadNet::condition(const HiddenBatch& hidden, double dropout, bool training) const {
   Condition out;
   if (shape_.on_grid()) {
-    out.places =
-        evidence_places(params, {shape_.evidence, shape_.grid, shape_.hidden}, hidden, dropout, training);
+    out.places = evidence_places(params, {shape_.evidence, shape_.grid, shape_.hidden}, hidden, dropout, training);
     return out;
   }
   out.c = vector_condition(params, shape_.condition, hidden);

@@ -20,7 +20,8 @@ class HeadNet {
   };
   Condition condition(const HiddenBatch& hidden, double dropout = 0, bool training = false) const;
 
-  // diffusion: x (B R 3) in [-1, 1] plus noise, t (B R) i64 original timesteps, alpha (B R 1) accumulated -> eps (B R 3).
+  // diffusion: x (B R 3) in [-1, 1] plus noise, t (B R) i64 original timesteps, alpha (B R 1) accumulated -> eps (B R
+  // 3).
   at::Tensor denoise(const at::Tensor& x, const at::Tensor& t, const at::Tensor& alpha, const Condition& condition,
                      double dropout, bool training) const;
   // flow: t (B R 1) in (0, 1], 1 = noise -> noise - action (B R 3).

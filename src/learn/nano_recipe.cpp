@@ -99,7 +99,8 @@ std::optional<CrossFit> NanoRecipe::find_cross_fit() const {
   for (const std::filesystem::path& folder : {std::filesystem::path(config_.out), from, from / ".." / ".."})
     if (std::filesystem::is_regular_file(folder / kCrossFit, ignored))
       return read_cross_fit(folder / kCrossFit, data_.train.size(), data_.train.front().views.size());
-  std::fprintf(stderr, "no %s of a run with folds: the head learns from maps of scenes that were trained on\n", kCrossFit);
+  std::fprintf(stderr, "no %s of a run with folds: the head learns from maps of scenes that were trained on\n",
+               kCrossFit);
   return std::nullopt;
 }
 
@@ -122,8 +123,8 @@ bool NanoRecipe::calibrate_regions(const std::function<bool()>& stop, OrderedJso
   if (!cross_fit_) return true;
   ModelManifest& m = model_->manifest;
   const std::optional<HeadCalibration> found =
-      calibrate_head(config_.head, config_.seed, *head_data_, cross_fit_->map, cross_fit_->fold_of, model_->head.shape(),
-                     head_sampling(m, kManifestFile), stop);
+      calibrate_head(config_.head, config_.seed, *head_data_, cross_fit_->map, cross_fit_->fold_of,
+                     model_->head.shape(), head_sampling(m, kManifestFile), stop);
   if (!found) return false;
   m.region = found->region;
   line = {{"stage", "calibrate head"},

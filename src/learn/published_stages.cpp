@@ -70,7 +70,7 @@ at::Tensor AnswerStage::batch_loss(const std::vector<TrainPair>& pairs, const Fe
   if (joint_) {
     const HeadNet& head = training ? model_.head : model_.average;
     const at::Tensor action = action_loss_(head, hidden_batch(config_.head, hidden, rows, fused, batch.samples.size()),
-                                          batch.targets, epoch, batch.numbers, training);
+                                           batch.targets, epoch, batch.numbers, training);
     parts["action"] = action.item<double>();
     total = config_.caption.caption_weight * caption + config_.caption.action_weight * action;
   }
@@ -142,8 +142,7 @@ HiddenBatch published_hidden(const PublishedModel& model, const std::vector<Trai
     const at::Tensor x = at::cat({fused.embeddings, tail.expand({rows, -1, -1})}, 1);
     KeyValues cache = repeat_rows(shared, rows);
     const at::Tensor hidden = language.forward(x, cache, false);
-    if (reads_grid(head))
-      grid.push_back(hidden.slice(1, 0, prompt.visual_count).clone());
+    if (reads_grid(head)) grid.push_back(hidden.slice(1, 0, prompt.visual_count).clone());
     last.push_back(hidden.select(1, -1).clone());
     progress.advance(batch.size());
   }

@@ -26,7 +26,8 @@ constexpr int kStateVersion = 1;
 bool may_change(const std::string& name) {
   return name == "out" || name == "cache" || name == "threads" || name == "save_every" || name == "keep" ||
          name == "name" || name == "language" || name == "parts" || name == "device" || name == "memory_limit" ||
-         name == "from" || name == "checkpoint_layers" || name == "data" || name == "text_data" || name == "vision" || name == "folds";
+         name == "from" || name == "checkpoint_layers" || name == "data" || name == "text_data" || name == "vision" ||
+         name == "folds";
 }
 
 // Flat "a.b" -> value, to compare two configurations name by name.

@@ -51,7 +51,8 @@ class RunFolder {
     TrainState state;
   };
   std::optional<Saved> newest();
-  // What another run starts from: a run (its last checkpoint), a checkpoint, or a model folder. Throws UserError(model).
+  // What another run starts from: a run (its last checkpoint), a checkpoint, or a model folder. Throws
+  // UserError(model).
   struct Start {
     std::filesystem::path model;
     std::filesystem::path weights;  // the same in float32 (training_state/); empty when there is a model folder alone

@@ -67,8 +67,8 @@ at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std
   // The concepts enter as values: the caption loss must not bend what they mean.
   const at::Tensor visual =
       projector_.embeddings(projected.grid, at::tensor(changed, at::kLong), projected.concepts.sigmoid().detach());
-  const at::Tensor caption = grouped_caption_loss(
-      language_, visual, groups, config_.caption.captions_per_pair, config_.caption.label_smoothing, true);
+  const at::Tensor caption = grouped_caption_loss(language_, visual, groups, config_.caption.captions_per_pair,
+                                                  config_.caption.label_smoothing, true);
   parts["caption"] = caption.item<double>();
   parts["concept"] = concept_loss.item<double>();
   return caption + config_.caption.concept_weight * concept_loss;

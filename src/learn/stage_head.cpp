@@ -87,8 +87,7 @@ at::Tensor ActionLoss::operator()(const HeadNet& head, const HiddenBatch& given,
   clean = clean.to(device), weight = weight.to(device);
   const HeadNet::Condition condition = head.condition(hidden, options_.dropout, training);
   const std::string& kind = head.shape().kind;
-  if (kind == "regression")
-    return ((head.regress(condition) - clean).abs() * weight).sum() / weight.sum().clamp_min(1);
+  if (kind == "regression") return ((head.regress(condition) - clean).abs() * weight).sum() / weight.sum().clamp_min(1);
   at::Tensor loss;
   if (head.shape().denoises()) {
     loss = denoising(head, condition, clean, weight, epoch, samples, training);

@@ -102,8 +102,8 @@ using Readout = std::function<at::Tensor(const at::Tensor& visual, const at::Ten
 // Action head on cached hidden states; everything else is frozen.
 class HeadStage : public Stage {
  public:
-  // Rows of the hidden states: pair-major, then view; of the validation pairs one view. Trains on the pairs in `subset`;
-  // empty = all. `readout` is needed by the condition `queries` only.
+  // Rows of the hidden states: pair-major, then view; of the validation pairs one view. Trains on the pairs in
+  // `subset`; empty = all. `readout` is needed by the condition `queries` only.
   struct Data {
     const std::vector<TrainPair>&train, &val;
     HiddenBatch train_hidden, val_hidden;

@@ -18,8 +18,8 @@ namespace {
 constexpr std::size_t kTextValShare = 4;     // every 4th validation record of the caption file
 constexpr std::size_t kTextUnchanged = 200;  // unchanged records used: they all say the same five sentences
 constexpr std::size_t kChineseUnchanged = 50;
-// How often the vocabulary's trainer reads the instructions. Their words become tokens; with 100 they would be one token
-// as a whole, and another instruction would be made of tokens that were never seen.
+// How often the vocabulary's trainer reads the instructions. Their words become tokens; with 100 they would be one
+// token as a whole, and another instruction would be made of tokens that were never seen.
 constexpr int kInstructionRepeats = 10;
 
 std::vector<std::string> words_of(const std::string& caption) {
@@ -132,8 +132,8 @@ std::vector<ChineseView> chinese_views(const std::vector<PairRecord>& records, c
       View view;
       view.quarter_turns = v % 4;
       view.mirror = v >= 4;
-      out.push_back({in_view(captions, view), concept_shares(in_view(record.captions, view), concept_index),
-                     record.changeflag});
+      out.push_back(
+          {in_view(captions, view), concept_shares(in_view(record.captions, view), concept_index), record.changeflag});
     }
   }
   return out;

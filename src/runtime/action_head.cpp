@@ -75,21 +75,22 @@ ActionHead ActionHead::load(const SafeTensors& file, const HeadShape& s) {
 }
 
 ActionHead::Condition ActionHead::condition(const HeadInput& input) const {
-  const std::size_t d = static_cast<std::size_t>(shape_.hidden), begin = static_cast<std::size_t>(input.visual_begin) * d;
+  const std::size_t d = static_cast<std::size_t>(shape_.hidden),
+                    begin = static_cast<std::size_t>(input.visual_begin) * d;
   const std::size_t cells = static_cast<std::size_t>(shape_.grid) * static_cast<std::size_t>(shape_.grid) * d;
   CP_CHECK(input.prompt.size() % d == 0 && input.prompt.size() >= begin + cells,
            "ActionHead: the prompt is not T x D, or too short");
   Condition c;
   if (shape_.on_grid()) {
-    Evidence::Output seen =
-        evidence_(input.prompt.subspan(begin, cells), input.prompt.last(d), input.map, input.flag);
+    Evidence::Output seen = evidence_(input.prompt.subspan(begin, cells), input.prompt.last(d), input.map, input.flag);
     c.places = Places(seen.places, seen.spread, seen.action_logit, seen.action_spread);
     c.values = std::move(seen.places);
     return c;
   }
   c.values = condition_(input);
   if (shape_.kind == "heatmap")
-    c.places = Places(places_(c.values), std::exp(static_cast<double>(log_spread_)), action_(c.values)[0], kActionSpread);
+    c.places =
+        Places(places_(c.values), std::exp(static_cast<double>(log_spread_)), action_(c.values)[0], kActionSpread);
   return c;
 }
 
@@ -143,9 +144,7 @@ std::vector<float> ActionHead::samples(const Condition& condition, const Samplin
     return noise;
   }
   if (shape_.kind == "flow") {
-    const Velocity field = [&](std::span<const float> x, float t, std::span<float> v) {
-      velocity(x, t, condition, v);
-    };
+    const Velocity field = [&](std::span<const float> x, float t, std::span<float> v) { velocity(x, t, condition, v); };
     sample_flow(field, how.times, how.flow, noise, observer);
     return noise;
   }

@@ -26,7 +26,8 @@ void check_options(const AssembleOptions& o) {
   for (const auto& [flag, value] : {std::pair{"--vision", o.vision}, {"--language", o.language}})
     if (value.empty()) throw UserError(ErrorKind::usage, flag, "is missing.", "Name a folder.");
   want_choice("--fusion", o.fusion, {"concat", "subtract", "patch"});
-  want_choice("--condition", o.condition, {"none", "last_token", "pooled", "visual_attention", "queries", "visual_grid"});
+  want_choice("--condition", o.condition,
+              {"none", "last_token", "pooled", "visual_attention", "queries", "visual_grid"});
   want_choice("--head", o.head, {"diffusion", "flow", "regression", "heatmap"});
   if (!o.template_name.empty())
     want_choice("--template", o.template_name, {kPlainTemplate, "qwen2.5", "smollm2", "chatml"});

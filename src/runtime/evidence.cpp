@@ -125,7 +125,8 @@ void Evidence::add_parameters(Parameters& p, const Shape& shape) {
                       "\"visual_grid\" wants a grid of visual positions, the fusion has one position",
                       "Choose another condition, or the fusion \"patch\".");
     p.norm("evidence.norm", shape.hidden);
-    if (shape.shuffles()) p.linear("evidence.shuffle", shape.hidden, kShuffle * (kWork / shape.grid) * (kWork / shape.grid));
+    if (shape.shuffles())
+      p.linear("evidence.shuffle", shape.hidden, kShuffle * (kWork / shape.grid) * (kWork / shape.grid));
     p.linear("evidence.lift", shape.hidden, kLift);
     p.linear("evidence.gate", shape.hidden, kLift);
     p.linear("evidence.last", shape.hidden, kGlobal);
@@ -186,7 +187,8 @@ std::vector<float> Evidence::map_channels(std::span<const float> map) const {
   for (std::size_t plane = 0; plane < 5; ++plane)
     for (std::size_t cell = 0; cell < kMapCells; ++cell) {
       const std::size_t row = cell / kSide, column = cell % kSide;
-      out[(row / 2 * kWork + column / 2) * 20 + plane * 4 + row % 2 * 2 + column % 2] = planes[plane * kMapCells + cell];
+      out[(row / 2 * kWork + column / 2) * 20 + plane * 4 + row % 2 * 2 + column % 2] =
+          planes[plane * kMapCells + cell];
     }
   return out;
 }

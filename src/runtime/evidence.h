@@ -12,17 +12,17 @@
 
 namespace cp {
 
-// What the change map's components say of every cell, three planes (3 side side): mass of the cell's component as a share
-// of the largest one's (0 outside); the closest box centre, exp(-d^2 / (2 2^2)) of d cells times that share, largest of
-// all components; log(1 + mass / 4) / 5 of the cell's component, mass = sum of probabilities.
+// What the change map's components say of every cell, three planes (3 side side): mass of the cell's component as a
+// share of the largest one's (0 outside); the closest box centre, exp(-d^2 / (2 2^2)) of d cells times that share,
+// largest of all components; log(1 + mass / 4) / 5 of the cell's component, mass = sum of probabilities.
 std::vector<float> component_planes(std::span<const float> map);
 
 class Evidence {
  public:
-  static constexpr int kSide = 64;      // of the evidence
-  static constexpr int kWork = 32;      // side at which the network works
-  static constexpr int kWidth = 32;     // its channels
-  static constexpr int kGlobal = 128;   // width of the vector that modulates them
+  static constexpr int kSide = 64;                // of the evidence
+  static constexpr int kWork = 32;                // side at which the network works
+  static constexpr int kWidth = 32;               // its channels
+  static constexpr int kGlobal = 128;             // width of the vector that modulates them
   static constexpr int kShuffle = 8, kLift = 16;  // channels that a visual position's hidden state is spread into
   static constexpr int kDilations[4] = {1, 2, 4, 1};
 
@@ -49,13 +49,13 @@ class Evidence {
   static void add_parameters(Parameters& parameters, const Shape& shape);
   static Evidence load(const SafeTensors& file, const Shape& shape);
 
-  // `grid` (G G D), `last` (D); `map` (64 64) logits and `flag`, the calibrated log-odds of a change, are read only when
-  // the shape says so.
+  // `grid` (G G D), `last` (D); `map` (64 64) logits and `flag`, the calibrated log-odds of a change, are read only
+  // when the shape says so.
   Output operator()(std::span<const float> grid, std::span<const float> last, std::span<const float> map,
                     double flag) const;
 
  private:
-  std::vector<float> map_channels(std::span<const float> map) const;      // (1024 20)
+  std::vector<float> map_channels(std::span<const float> map) const;                                   // (1024 20)
   std::vector<float> hidden_channels(std::span<const float> grid, std::span<const float> last) const;  // (1024 24)
 
   Shape shape_;

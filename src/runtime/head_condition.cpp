@@ -24,10 +24,10 @@ void HeadCondition::add_parameters(Parameters& p, const HeadShape& s) {
   if (s.condition == "none") return p.normal("condition.constant", {kWidth}, 1);
   if (s.condition != "last_token" && s.condition != "pooled" && s.condition != "queries" &&
       s.condition != "visual_attention")
-    throw UserError(ErrorKind::model, "head.condition",
-                    "wanted none, last_token, pooled, visual_attention, queries or visual_grid, found \"" +
-                        s.condition + "\"",
-                    "Use one of these.");
+    throw UserError(
+        ErrorKind::model, "head.condition",
+        "wanted none, last_token, pooled, visual_attention, queries or visual_grid, found \"" + s.condition + "\"",
+        "Use one of these.");
   if (s.condition == "visual_attention") {
     p.normal("condition.query", {kQueries, kKey}, 0.1);
     p.linear("condition.key", s.hidden, kKey);

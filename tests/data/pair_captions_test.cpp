@@ -39,7 +39,8 @@ TEST(PairCaptions, AreFoundBySplitAndName) {
 TEST(PairCaptions, MistakesAreNamedWithTheirLine) {
   const std::string good = "{\"split\": \"train\", \"name\": \"a.png\", \"captions\": [\"建房。\"]}\n";
   const struct {
-    std::string second_line, said;
+    std::string second_line;
+    const char* said;
   } kCases[] = {
       {"{", "line 2"},
       {"[]", "split"},

@@ -95,8 +95,8 @@ TEST(BilingualData, AnEpochOfTextHasTheAskedShareOfChinese) {
   double sum = 0, tokens = 0;
   for (std::int64_t row = 0; row < 5; ++row) {
     PromptGroup& group = groups[row % 2 == 1 ? 1 : 0];
-    const std::vector<int> ids = caption_ids(data.tokenizer, std::string(static_cast<std::size_t>(row) + 1, 'a') +
-                                                                 (row % 2 == 1 ? "新建房屋。" : " house"));
+    const std::vector<int> ids = caption_ids(
+        data.tokenizer, std::string(static_cast<std::size_t>(row) + 1, 'a') + (row % 2 == 1 ? "新建房屋。" : " house"));
     group.rows.push_back(row);
     group.captions.push_back(ids);
     const at::Tensor prompt = prompt_embeddings(language, *group.prompt, visual.slice(0, row, row + 1));
@@ -106,7 +106,8 @@ TEST(BilingualData, AnEpochOfTextHasTheAskedShareOfChinese) {
   const double mixed = grouped_caption_loss(language, visual, groups, 1, 0.0, false).item<double>();
   EXPECT_NEAR(mixed, sum / tokens, 1e-5);  // float32 sums in another order
   std::swap(groups[0].prompt, groups[1].prompt);
-  EXPECT_GT(std::abs(grouped_caption_loss(language, visual, groups, 1, 0.0, false).item<double>() - sum / tokens), 1e-4);
+  EXPECT_GT(std::abs(grouped_caption_loss(language, visual, groups, 1, 0.0, false).item<double>() - sum / tokens),
+            1e-4);
 }
 
 TEST(BilingualTraining, RunsResumesAndAnswersInTheAskedLanguage) {
@@ -150,7 +151,8 @@ TEST(StartFrom, TheTrunkOfARunGivesItsOwnHeadAgain) {
   TrainConfig other = again;
   other.out += "-last", other.head.condition = "last_token";
   ASSERT_EQ(run_training(other, {}), 0);
-  const fs::path models[] = {fs::path(base.out) / "checkpoints/last/model", fs::path(other.out) / "checkpoints/last/model"};
+  const fs::path models[] = {fs::path(base.out) / "checkpoints/last/model",
+                             fs::path(other.out) / "checkpoints/last/model"};
   for (const char* file : {"fusion.safetensors", "language/model.safetensors", "language/tokenizer.json"})
     EXPECT_EQ(sha256_hex_file(models[0] / file), sha256_hex_file(models[1] / file)) << file;
   EXPECT_NE(sha256_hex_file(models[0] / "head.safetensors"), sha256_hex_file(models[1] / "head.safetensors"));
@@ -172,7 +174,7 @@ TEST(StartFrom, TheTrunkOfARunGivesItsOwnHeadAgain) {
 
 TEST(StartFrom, MistakesAreNamed) {
   using test::throws_user_error;
-  const auto fails = [](const char* from, const char* stage, ErrorKind kind, const std::string& said) {
+  const auto fails = [](const char* from, const char* stage, ErrorKind kind, const char* said) {
     TrainConfig c = tiny_config("mistake");
     c.from = from, c.first_stage = stage;
     const bool named = throws_user_error([&] { run_training(c, {}); }, kind, {said});

@@ -129,10 +129,10 @@ Agreement agreement(const PairRun& r) {
   const auto same = [](std::span<const float> got, const Json& json, const Tol& tol) {
     return static_cast<bool>(close("", got, floats(json), tol));
   };
-  return {same(test::thinned(r.answer.map, 5), want["map"], kFusion),
-          same(r.trace.embeddings, want["embeddings"], kFusion),
-          same(test::thinned(r.trace.hidden, 3), want["hidden"], kLanguage),
-          same(r.trace.logits, want["logits"], kLanguage), same(r.trace.condition.values, want["condition"], kLanguage)};
+  return {
+      same(test::thinned(r.answer.map, 5), want["map"], kFusion), same(r.trace.embeddings, want["embeddings"], kFusion),
+      same(test::thinned(r.trace.hidden, 3), want["hidden"], kLanguage),
+      same(r.trace.logits, want["logits"], kLanguage), same(r.trace.condition.values, want["condition"], kLanguage)};
 }
 
 TEST(NanoParityTwins, SwappingBeforeAndAfterIsSeen) {
