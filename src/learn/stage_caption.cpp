@@ -14,9 +14,9 @@ CaptionStage::CaptionStage(const TrainConfig& config, const TrainData& data, con
       chinese_(instruction_prompts(data.tokenizer, "zh", kVisualTokens)) {
   if (config.caption.actions == "none") return;
   spelling_.emplace(data.tokenizer);
-  for (const char* language : {"en", "zh"})
+  for (const char* spoken : {"en", "zh"})
     acting_.push_back(
-        plain_prompt(data.tokenizer, action_instruction(language, config.caption.actions == "thought"), kVisualTokens));
+        plain_prompt(data.tokenizer, action_instruction(spoken, config.caption.actions == "thought"), kVisualTokens));
 }
 
 void CaptionStage::add_parameters(AdamW& optimiser) {
