@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
+#include <memory>
+#include <new>
 
 #include "core/error.h"
 #include "kernels/cpu.h"
@@ -86,11 +87,10 @@ CP_AMX inline void transpose16(__m512i (&r)[16]) {
   }
 }
 
-// Two panels of tiles for rows n .. n + 31 of W: row j of a tile holds k = 2j, 2j + 1 of 16 rows of W.
+// Pairs of tiles for rows n .. n + 31 of W: row j of a tile holds k = 2j, 2j + 1 of 16 rows of W.
 CP_AMX void fill_forward(const Nf4Matrix& w, int n, std::uint16_t* to) {
   const __m512 map = _mm512_loadu_ps(w.map.data());
   const std::size_t row_bytes = static_cast<std::size_t>(w.in) / 2, blocks = static_cast<std::size_t>(w.in) / 64;
-  const std::size_t panel = static_cast<std::size_t>(w.in) / kDepth * kTileWords;
   for (int half = 0; half < 2; ++half)
     for (std::size_t block = 0; block < blocks; ++block) {
       __m512i low[16], high[16];
@@ -103,19 +103,18 @@ CP_AMX void fill_forward(const Nf4Matrix& w, int n, std::uint16_t* to) {
       }
       transpose16(low);
       transpose16(high);
-      std::uint16_t* tile = to + static_cast<std::size_t>(half) * panel + 2 * block * kTileWords;
+      std::uint16_t* tile = to + (4 * block + static_cast<std::size_t>(half)) * kTileWords;
       for (int i = 0; i < 16; ++i) {
         _mm512_storeu_si512(tile + 32 * i, low[i]);
-        _mm512_storeu_si512(tile + kTileWords + 32 * i, high[i]);
+        _mm512_storeu_si512(tile + 2 * kTileWords + 32 * i, high[i]);
       }
     }
 }
 
-// Two panels of tiles for columns k .. k + 31 of W: row j of a tile holds 16 columns of the rows 2j and 2j + 1 of W.
+// Pairs of tiles for columns k .. k + 31 of W: row j of a tile holds 16 columns of the rows 2j and 2j + 1 of W.
 CP_AMX void fill_backward(const Nf4Matrix& w, int k, std::uint16_t* to) {
   const __m512 map = _mm512_loadu_ps(w.map.data());
   const std::size_t row_bytes = static_cast<std::size_t>(w.in) / 2, blocks = static_cast<std::size_t>(w.in) / 64;
-  const std::size_t panel = static_cast<std::size_t>(w.out) / kDepth * kTileWords;
   alignas(64) std::uint16_t order[2][32];
   for (std::uint16_t half = 0; half < 2; ++half)
     for (std::uint16_t i = 0; i < 16; ++i) {
@@ -124,30 +123,71 @@ CP_AMX void fill_backward(const Nf4Matrix& w, int k, std::uint16_t* to) {
     }
   const __m512i first = _mm512_load_si512(order[0]), second = _mm512_load_si512(order[1]);
   const std::size_t at = static_cast<std::size_t>(k) / 2, block = static_cast<std::size_t>(k) / 64;
-  for (std::size_t row = 0; row < static_cast<std::size_t>(w.out); row += 2, to += 32) {
+  for (std::size_t row = 0; row < static_cast<std::size_t>(w.out); row += 2) {
+    std::uint16_t* tile = to + row / kDepth * 2 * kTileWords + row % kDepth * kTile;
     const __m512i even = look_up(w.codes.data() + row * row_bytes + at, table_of(map, w.scales[row * blocks + block]));
     const __m512i odd =
         look_up(w.codes.data() + (row + 1) * row_bytes + at, table_of(map, w.scales[(row + 1) * blocks + block]));
-    _mm512_storeu_si512(to, _mm512_permutex2var_epi16(even, first, odd));
-    _mm512_storeu_si512(to + panel, _mm512_permutex2var_epi16(even, second, odd));
+    _mm512_storeu_si512(tile, _mm512_permutex2var_epi16(even, first, odd));
+    _mm512_storeu_si512(tile + kTileWords, _mm512_permutex2var_epi16(even, second, odd));
   }
 }
 
-// 32 rows of a (`lda` values apart, `steps` x 32 deep) times two panels: 32 x 32 float32 sums.
-CP_AMX void multiply(const std::uint16_t* a, std::size_t lda, std::size_t steps, const std::uint16_t* b,
-                     std::size_t panel, float* sums) {
+// Memory that a thread keeps between products, on whole cache lines; what it holds is undefined.
+class Scratch {
+ public:
+  std::uint16_t* get(std::size_t values) {
+    if (values > size_) {
+      data_.reset(static_cast<std::uint16_t*>(::operator new (values * sizeof(std::uint16_t), std::align_val_t{64})));
+      size_ = values;
+    }
+    return data_.get();
+  }
+
+ private:
+  struct Free {
+    void operator()(std::uint16_t* data) const { ::operator delete (data, std::align_val_t{64}); }
+  };
+  std::unique_ptr<std::uint16_t, Free> data_;
+  std::size_t size_ = 0;
+};
+
+// Rows of a (M depth) in the order in which the tiles are read: 32 rows at a time, of each 32 values their two tiles;
+// zeros below the last row.
+void put_in_tiles(const std::uint16_t* a, int m, std::size_t depth, std::uint16_t* out) {
+  const std::size_t steps = depth / kDepth, rows = static_cast<std::size_t>(m);
+  for (std::size_t row = 0; row < (rows + kPair - 1) / kPair * kPair; ++row) {
+    std::uint16_t* to = out + row / kPair * kPair * depth + row % kPair * kDepth;
+    for (std::size_t s = 0; s < steps; ++s, to += 2 * kTileWords)
+      if (row < rows)
+        std::memcpy(to, a + row * depth + s * kDepth, kDepth * sizeof(std::uint16_t));
+      else
+        std::memset(to, 0, kDepth * sizeof(std::uint16_t));
+  }
+}
+
+// Asks for the lines of two tiles that follow each other in memory.
+CP_AMX inline void prefetch_tiles(const std::uint16_t* tiles) {
+#pragma GCC unroll 32
+  for (int line = 0; line < 32; ++line) _mm_prefetch(reinterpret_cast<const char*>(tiles + 32 * line), _MM_HINT_T0);
+}
+
+// 32 rows (`steps` pairs of tiles) times 32 columns (the same): 32 x 32 float32 sums.
+CP_AMX void multiply(const std::uint16_t* a, const std::uint16_t* b, std::size_t steps, float* sums) {
+  constexpr std::size_t kAhead = 2 * 2 * kTileWords;  // two steps
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  const std::size_t stride = 2 * lda;  // bytes
-  for (std::size_t s = 0; s < steps; ++s, a += kDepth, b += kTileWords) {
-    _tile_loadd(4, a, stride);
+  for (std::size_t s = 0; s < steps; ++s, a += 2 * kTileWords, b += 2 * kTileWords) {
+    _tile_loadd(4, a, 64);
     _tile_loadd(6, b, 64);
-    _tile_loadd(5, a + kTile * lda, stride);
-    _tile_loadd(7, b + panel, 64);
+    _tile_loadd(5, a + kTileWords, 64);
+    _tile_loadd(7, b + kTileWords, 64);
+    prefetch_tiles(b + kAhead);
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);
+    prefetch_tiles(a + kAhead);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
   }
@@ -168,28 +208,25 @@ CP_AMX void store_rows(const float* sums, int rows, std::uint16_t* out, std::siz
 template <class Fill>
 CP_AMX void product(const std::uint16_t* a, int m, int depth, int first, int count, std::uint16_t* out, int ldc,
                     const Fill& fill) {
-  const std::size_t lda = static_cast<std::size_t>(depth), steps = lda / kDepth, panel = steps * kTileWords;
-  const int fit = static_cast<int>(kGroupBytes / (2 * lda * sizeof(std::uint16_t) * kTile)) * kPair;
+  const std::size_t deep = static_cast<std::size_t>(depth), steps = deep / kDepth, block = kPair * deep;
+  const int fit = static_cast<int>(kGroupBytes / (block * sizeof(std::uint16_t))) * kPair;
   const int group = std::clamp(fit, kPair, count);
-  std::vector<std::uint16_t> unpacked(static_cast<std::size_t>(group / kPair) * 2 * panel), rest;
-  if (const int left = m % kPair; left != 0) {  // the last rows, padded with zeros
-    rest.resize(area(kPair, depth));
-    std::copy_n(a + area(m - left, depth), area(left, depth), rest.begin());
-  }
+  thread_local Scratch kept_a, kept_b;
+  std::uint16_t* const rows_of_a = kept_a.get((static_cast<std::size_t>(m) + kPair - 1) / kPair * block);
+  std::uint16_t* const unpacked = kept_b.get(static_cast<std::size_t>(group / kPair) * block);
+  put_in_tiles(a, m, deep, rows_of_a);
   alignas(64) float sums[kPair * kPair];
   const TileShapes shapes;
   _tile_loadconfig(&shapes);
   for (int column = first; column < first + count; column += group) {
     const int pairs = std::min(group, first + count - column) / kPair;
-    for (int p = 0; p < pairs; ++p) fill(column + p * kPair, unpacked.data() + static_cast<std::size_t>(p) * 2 * panel);
-    for (int row = 0; row < m; row += kPair) {
-      const int rows = std::min(kPair, m - row);
-      const std::uint16_t* a_rows = rows == kPair ? a + area(row, depth) : rest.data();
+    for (int p = 0; p < pairs; ++p) fill(column + p * kPair, unpacked + static_cast<std::size_t>(p) * block);
+    for (int row = 0; row < m; row += kPair)
       for (int p = 0; p < pairs; ++p) {
-        multiply(a_rows, lda, steps, unpacked.data() + static_cast<std::size_t>(p) * 2 * panel, panel, sums);
-        store_rows(sums, rows, out + area(row, ldc) + column + p * kPair, static_cast<std::size_t>(ldc));
+        multiply(rows_of_a + area(row, depth), unpacked + static_cast<std::size_t>(p) * block, steps, sums);
+        store_rows(sums, std::min(kPair, m - row), out + area(row, ldc) + column + p * kPair,
+                   static_cast<std::size_t>(ldc));
       }
-    }
   }
   _tile_release();
 }
