@@ -90,11 +90,12 @@ TEST(DataShare, SmallerSharesArePartsOfLargerOnes) {
   const TrainData part = load_train_data(c, "", {});
   EXPECT_LT(part.train.size(), all);
   for (std::size_t i = 0; i < part.train.size(); ++i)
-    for (std::size_t k = 0; k < whole.train.size(); ++k)
-      if (part.train[i].record.name == whole.train[k].record.name)
-        EXPECT_TRUE(std::equal(part.train_features.row(i, 0), part.train_features.row(i, 0) + 4096,
-                               whole.train_features.row(k, 0)))
-            << part.train[i].record.name;
+    for (std::size_t k = 0; k < whole.train.size(); ++k) {
+      if (part.train[i].record.name != whole.train[k].record.name) continue;
+      EXPECT_TRUE(std::equal(part.train_features.row(i, 0), part.train_features.row(i, 0) + 4096,
+                             whole.train_features.row(k, 0)))
+          << part.train[i].record.name;
+    }
 }
 
 }  // namespace
