@@ -111,8 +111,12 @@ std::optional<CrossFit> NanoRecipe::find_cross_fit() const {
   std::error_code ignored;
   const std::filesystem::path from = config_.from;
   for (const std::filesystem::path& folder : {std::filesystem::path(config_.out), from, from / ".." / ".."})
-    if (std::filesystem::is_regular_file(folder / kCrossFit, ignored))
-      return read_cross_fit(folder / kCrossFit, data_.train.size(), data_.train.front().views.size());
+    if (std::filesystem::is_regular_file(folder / kCrossFit, ignored)) {
+      CrossFit found = read_cross_fit(folder / kCrossFit, data_.train.size(), data_.train.front().views.size());
+      // So that runs may start from this one, too.
+      if (folder != config_.out) write_cross_fit(std::filesystem::path(config_.out) / kCrossFit, found);
+      return found;
+    }
   std::fprintf(stderr, "no %s of a run with folds: the head learns from maps of scenes that were trained on\n",
                kCrossFit);
   return std::nullopt;
