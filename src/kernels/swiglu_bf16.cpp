@@ -27,9 +27,10 @@ CP_AVX512BF16 inline void store(std::uint16_t* to, __mmask16 mask, __m512 value)
   _mm256_mask_storeu_epi16(to, mask, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value)));
 }
 
-// e^x to two units in the last place: 2^n e^r with |r| <= ln 2 / 2 and a polynomial for e^r (Cephes' expf).
+// e^x to two units in the last place, infinity or 0 where float32 ends: 2^n e^r with |r| <= ln 2 / 2 and a polynomial
+// for e^r (Cephes' expf).
 CP_AVX512BF16 inline __m512 exp16(__m512 x) {
-  x = _mm512_max_ps(_mm512_min_ps(x, _mm512_set1_ps(88.7f)), _mm512_set1_ps(-103.9f));
+  x = _mm512_max_ps(_mm512_min_ps(x, _mm512_set1_ps(200.f)), _mm512_set1_ps(-200.f));
   const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
   __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
   r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
