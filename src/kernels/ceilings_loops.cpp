@@ -103,6 +103,7 @@ CP_AMX void bf16_amx(long rounds) {
     std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
     std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
   } shape;
+  keep(shape);  // GCC takes _tile_loadconfig for a reader of eight bytes
   _tile_loadconfig(&shape);
   _tile_zero(0);
   _tile_zero(1);
