@@ -16,8 +16,7 @@ inline void keep(T& x) {
   asm volatile("" : "+m"(x));
 }
 // Sums stay in registers to the end: a macro, because a function might be told other instructions than its caller.
-#define CP_KEEP_SUMS(sums)           \
-  _Pragma("GCC unroll 12") for (auto& sum_to_keep : sums) asm volatile("" : "+v"(sum_to_keep))
+#define CP_KEEP_SUMS(sums) _Pragma("GCC unroll 12") for (auto& sum_to_keep : sums) asm volatile("" : "+v"(sum_to_keep))
 
 void fp32_scalar(long rounds) {
   float sum[8] = {}, factor = 0.5f;

@@ -1,6 +1,7 @@
 #pragma once
 // In:  rows of float32 values.
-// Out: norms, softmax and activations, in place unless said otherwise. Sums over a row are taken in double.
+// Out: norms, softmax and activations, in place unless said otherwise. Sums over a row are taken in double. With SIMD
+//      the exponential is within 1e-6 of itself, and what follows from it too.
 // Not here: matrix products (gemm.h).
 
 #include <span>
@@ -24,5 +25,6 @@ void gelu(std::span<float> x);        // x / 2 (1 + erf(x / sqrt 2)), the exact 
 void quick_gelu(std::span<float> x);  // x sigmoid(1.702 x), OpenAI CLIP's
 void silu(std::span<float> x);        // x sigmoid(x)
 float sigmoid(float x);
+void sigmoid(std::span<float> x);
 
 }  // namespace cp
