@@ -29,15 +29,18 @@ class ClipVit {
 
   // chw (3 S S). Safe to call from several threads at once.
   Features forward(std::span<const float> chw) const;
+  // Several images in one pass: every weight is read once for all of them. The same bits as one by one.
+  std::vector<Features> forward_all(std::span<const std::span<const float>> images) const;
 
  private:
   struct Layer {
     Norm attention_norm, mlp_norm;
-    Linear q, k, v, out, fc1, fc2;
+    Linear qkv, out, fc1, fc2;  // qkv: (3 W, W), the rows of the three one after the other
   };
 
-  std::vector<float> embed(std::span<const float> chw) const;
+  std::vector<float> embed(std::span<const std::span<const float>> images) const;
   std::vector<float> normed(std::vector<float> x, const Norm& norm) const;
+  void activate(std::span<float> x) const;
 
   ClipConfig config_;
   std::vector<float> class_embedding_, position_embedding_;  // (W), (T W)

@@ -277,8 +277,13 @@ Answer Session::answer(const Image& before, const Image& after, const AnswerOpti
   const std::vector<float> pixels_before = prepare(before), pixels_after = prepare(after);
   answer.times_ms["preprocess"] = clock.lap();
 
-  trace.before = vision_.forward(pixels_before);
-  trace.after = answer.identical ? trace.before : vision_.forward(pixels_after);
+  if (answer.identical) {
+    trace.before = trace.after = vision_.forward(pixels_before);
+  } else {
+    std::array<VisionFeatures, 2> seen = vision_.forward_pair(pixels_before, pixels_after);
+    trace.before = std::move(seen[0]);
+    trace.after = std::move(seen[1]);
+  }
   answer.times_ms["vision"] = clock.lap();
 
   RawAction raw;

@@ -3,6 +3,7 @@
 // Out: features of a prepared image, in the form that the fusion wants.
 // Not here: the encoders themselves (efficientnet_lite.h, clip_vit.h), preparing images (image/preprocess.h).
 
+#include <array>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -40,6 +41,8 @@ class VisionEncoder {
 
   // chw (3 S S). `pooled` is CLIP's projection, or the mean of EfficientNet's stride 32 over the image.
   VisionFeatures forward(std::span<const float> chw) const;
+  // Both images of a pair, in one pass or by two threads. The same bits as one by one.
+  std::array<VisionFeatures, 2> forward_pair(std::span<const float> before, std::span<const float> after) const;
 
   VisionShape shape() const;
 
