@@ -74,6 +74,7 @@ OrderedJson answer_json(const Answer& answer) {
   json["changes"] = changes_json(answer.changes);
   json["times_ms"] = times_json(answer.times_ms);
   json["captions"] = captions_json(answer.captions);
+  if (!answer.thought.empty()) json["thought"] = answer.thought;
   json["changed"] = answer.changed;
   json["identical"] = answer.identical;
   return json;

@@ -84,6 +84,7 @@ ModelManifest::Head read_head(JsonFields fields) {
   head.samples = fields.whole("samples", 1, 100'000);
   head.snap_sigma = fields.number("snap_sigma", 0, 100);
   head.target = fields.choice("target", kTargets);
+  if (fields.has("thought")) head.thought = fields.boolean("thought");
   fields.finish();
   return head;
 }
@@ -269,6 +270,7 @@ OrderedJson to_json(const ModelManifest& m) {
                   {"samples", m.head.samples},
                   {"snap_sigma", m.head.snap_sigma},
                   {"target", m.head.target}};
+  if (m.head.thought) json["head"]["thought"] = true;
   if (m.head.condition == "visual_grid") json["head"]["evidence"] = m.head.evidence;
   json["region"] = region_json(m.region);
   json["abstain"] = {{"area", m.abstain.area}};

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "kernels/norm.h"
 #include "runtime/smooth.h"
+#include "text/action_text.h"
 
 namespace cp {
 
@@ -30,10 +31,15 @@ std::vector<float> start_noise(std::uint64_t seed, int count) {
 }
 
 Parameters ActionHead::parameters(const HeadShape& s) {
-  if (!s.denoises() && s.kind != "regression" && s.kind != "heatmap")
+  if (!s.denoises() && s.kind != "regression" && s.kind != "heatmap" && s.kind != "token")
     throw UserError(ErrorKind::model, "head.kind",
-                    "wanted diffusion, flow, regression or heatmap, found \"" + s.kind + "\"", "Use one of these.");
+                    "wanted diffusion, flow, regression, token or heatmap, found \"" + s.kind + "\"",
+                    "Use one of these.");
   Parameters p;
+  if (s.kind == "token") {  // the language model writes the action: nothing else to learn
+    p.constant("token.bins", {}, kActionBins);
+    return p;
+  }
   if (s.on_grid()) {
     Evidence::add_parameters(p, evidence_shape(s));
     return p;
@@ -56,6 +62,7 @@ ActionHead ActionHead::load(const SafeTensors& file, const HeadShape& s) {
   parameters(s).expectation().check(file);
   ActionHead h;
   h.shape_ = s;
+  if (s.kind == "token") return h;
   if (s.on_grid()) {
     h.evidence_ = Evidence::load(file, evidence_shape(s));
     return h;

@@ -73,6 +73,7 @@ Session Session::open(const std::filesystem::path& folder, const SessionOptions&
   Session s(std::move(manifest), folder);
 
   s.end_token_ = s.tokenizer_.control_id(kEndToken);
+  if (s.manifest_.head.kind == "token") s.token_head_.emplace(s.tokenizer_, s.manifest_.head.thought);
   for (int id = 0; id < s.language_.config().vocab_size; ++id)
     s.suppressed_.push_back(id >= s.tokenizer_.size() || (s.tokenizer_.is_control(id) && id != s.end_token_));
   s.load_ms_ = clock.lap();
@@ -194,9 +195,17 @@ std::vector<float> Session::read_out(const Trace& trace) const {
   return {hidden.end() - static_cast<std::ptrdiff_t>(tokens.size()), hidden.end()};
 }
 
-// Samples, and what they say; without a change flag also whether there is a change, by the samples' a.
-void Session::act(const AnswerOptions& options, bool keep_steps, Trace& trace, Answer& answer, RawAction& raw) const {
-  const int count = options.num_samples > 0 ? options.num_samples : manifest_.head.samples;
+// (N 3), by the action head, or written by the language model.
+std::vector<float> Session::draw_samples(const AnswerOptions& options, int count, bool keep_steps, Trace& trace,
+                                         Answer& answer) const {
+  if (token_head_) {
+    const std::string language = manifest_.default_instruction.count(answer.language) ? answer.language : "en";
+    const Prompt prompt = cp::make_prompt(manifest_, tokenizer_, action_instruction(language, manifest_.head.thought));
+    TokenHead::Written written =
+        token_head_->write(language_, prompt_embeddings(prompt, trace.embeddings), suppressed_, count, options.seed);
+    answer.thought = caption_text(tokenizer_, written.thought);
+    return std::move(written.samples);
+  }
   HeadInput input{trace.hidden, trace.prompt.visual_begin, {}, 0, {}};
   if (has_flag()) {
     input.map = answer.map;
@@ -208,7 +217,13 @@ void Session::act(const AnswerOptions& options, bool keep_steps, Trace& trace, A
   trace.noise = start_noise(options.seed, count);
   StepObserver keep;
   if (keep_steps) keep = [&](int, std::span<const float> x) { trace.steps.emplace_back(x.begin(), x.end()); };
-  answer.samples = head_.samples(trace.condition, sampling_, trace.noise, options.seed, keep);
+  return head_.samples(trace.condition, sampling_, trace.noise, options.seed, keep);
+}
+
+// Samples, and what they say; without a change flag also whether there is a change, by the samples' a.
+void Session::act(const AnswerOptions& options, bool keep_steps, Trace& trace, Answer& answer, RawAction& raw) const {
+  const int count = options.num_samples > 0 ? options.num_samples : manifest_.head.samples;
+  answer.samples = draw_samples(options, count, keep_steps, trace, answer);
   answer.region_calibrated = calibrated_for(count);
   if (!all_finite(answer.samples) || !all_finite(answer.map)) {
     constexpr std::size_t kCells = PairFusion::kMapSide * PairFusion::kMapSide;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "runtime/region.h"
 #include "runtime/vision.h"
 #include "runtime/sampling.h"
+#include "runtime/token_head.h"
 #include "text/chat_template.h"
 #include "text/template.h"
 
@@ -77,6 +79,7 @@ struct Answer {
   std::vector<Mode> modes;                 // of the samples, densest first, snapped; none when they are not finite
   std::vector<double> weights;             // (64 64) of the places, summing to 1; none when they are not finite
   std::vector<float> concepts;             // (C) probabilities, words in the manifest
+  std::string thought;                     // what a token head wrote before the action; may be empty
   std::map<std::string, double> times_ms;  // load, preprocess, vision, fusion, language, head, total (without load)
 };
 
@@ -124,6 +127,8 @@ class Session {
   bool is_chat() const;   // the prompt is a chat turn; else the plain template
   void look(Trace& trace, Answer& answer, RawAction& raw) const;
   std::vector<float> read_out(const Trace& trace) const;
+  std::vector<float> draw_samples(const AnswerOptions& options, int count, bool keep_steps, Trace& trace,
+                                  Answer& answer) const;
   void act(const AnswerOptions& options, bool keep_steps, Trace& trace, Answer& answer, RawAction& raw) const;
   void point(Trace& trace, Answer& answer, RawAction& raw) const;
   void add_region(Answer& answer) const;
@@ -137,7 +142,8 @@ class Session {
   std::variant<Fusion, PairFusion> fusion_;
   ActionHead head_;
   ActionHead::Sampling sampling_;
-  std::vector<bool> suppressed_;  // (V)
+  std::optional<TokenHead> token_head_;  // of a head of kind token
+  std::vector<bool> suppressed_;         // (V)
   int end_token_ = 0;
   double load_ms_ = 0;
 };
