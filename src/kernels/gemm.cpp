@@ -52,8 +52,12 @@ PackedMatrix pack_transposed(std::span<const float> w, int n, int k) {
   float* to = out.panels.data();
   for (int p = 0; p < out.panel_count(); ++p) {
     const int first = p * PackedMatrix::kPanel, count = std::min(PackedMatrix::kPanel, n - first);
-    for (int row = 0; row < k; ++row, to += PackedMatrix::kPanel)
-      for (int j = 0; j < count; ++j) to[j] = w[area(first + j, k) + static_cast<std::size_t>(row)];
+    // A row of W at a time: it is read from front to back, and a panel fits into the second-level cache.
+    for (int j = 0; j < count; ++j) {
+      const float* const from = w.data() + area(first + j, k);
+      for (int row = 0; row < k; ++row) to[row * PackedMatrix::kPanel + j] = from[row];
+    }
+    to += area(k, PackedMatrix::kPanel);
   }
   return out;
 }

@@ -112,6 +112,11 @@ void softmax(std::span<float> x, int width) {
   }
 }
 
+void exponential(std::span<float> x) {
+  if (const RowKernels* fast = row_kernels()) return fast->exponential(x.data(), x.size());
+  for (float& v : x) v = std::exp(v);
+}
+
 void gelu(std::span<float> x) {
   if (const RowKernels* fast = row_kernels()) return fast->gelu(x.data(), x.size());
   for (float& v : x) v = 0.5f * v * (1.f + std::erf(v * (std::numbers::sqrt2_v<float> / 2)));

@@ -21,9 +21,10 @@ void rms_norm(std::span<float> x, int width, std::span<const float> weight, floa
 // Every row of x (R D): exp(x - max) / sum.
 void softmax(std::span<float> x, int width);
 
-void gelu(std::span<float> x);        // x / 2 (1 + erf(x / sqrt 2)), the exact one
-void quick_gelu(std::span<float> x);  // x sigmoid(1.702 x), OpenAI CLIP's
-void silu(std::span<float> x);        // x sigmoid(x)
+void exponential(std::span<float> x);  // e^x
+void gelu(std::span<float> x);         // x / 2 (1 + erf(x / sqrt 2)), the exact one
+void quick_gelu(std::span<float> x);   // x sigmoid(1.702 x), OpenAI CLIP's
+void silu(std::span<float> x);         // x sigmoid(x)
 float sigmoid(float x);
 void sigmoid(std::span<float> x);
 

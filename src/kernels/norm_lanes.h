@@ -15,6 +15,7 @@ struct RowKernels {
                  const float* bias);
   double (*square_sum)(const float* x, std::size_t n);
   void (*softmax)(float* x, std::size_t n);  // one row
+  void (*exponential)(float* x, std::size_t n);
   void (*gelu)(float* x, std::size_t n);
   void (*quick_gelu)(float* x, std::size_t n);
   void (*silu)(float* x, std::size_t n);

@@ -102,6 +102,8 @@ CP_TARGET inline F gelu_of(F x) {
     CP_OP(storeu)(rest, function##_of(load(rest)));                                        \
     std::memcpy(x + i, rest, (n - i) * sizeof(float));                                     \
   }
+CP_TARGET inline F exponential_of(F x) { return exp_of(x); }
+CP_FOR_ALL(exponential)
 CP_FOR_ALL(gelu)
 CP_FOR_ALL(quick_gelu)
 CP_FOR_ALL(silu)
@@ -186,7 +188,7 @@ CP_TARGET void softmax(float* x, std::size_t n) {
 
 #undef CP_OP
 
-constexpr RowKernels kRowKernels = {moments, affine, square_sum, softmax, gelu, quick_gelu, silu, sigmoid};
+constexpr RowKernels kRowKernels = {moments, affine, square_sum, softmax, exponential, gelu, quick_gelu, silu, sigmoid};
 
 }  // namespace
 }  // namespace cp
