@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/thread_pool.h"
 #include "kernels/attention.h"
+#include "kernels/cpu.h"
 #include "kernels/norm.h"
 
 namespace cp {
@@ -31,18 +32,6 @@ void patch_rows(std::span<const float> chw, const ClipConfig& c, float* to) {
           to = std::copy_n(chw.data() + (channel * side + gy * patch + y) * side + gx * patch, patch, to);
 }
 
-// The three projections as one: one product over the rows instead of three.
-Linear load_qkv(const SafeTensors& file, const std::string& attention, int width) {
-  std::vector<float> weight, bias;
-  for (const char* name : {"q_proj", "k_proj", "v_proj"}) {
-    const std::vector<float> w = load_floats(file, attention + name + ".weight", {width, width}),
-                             b = load_floats(file, attention + name + ".bias", {width});
-    weight.insert(weight.end(), w.begin(), w.end());
-    bias.insert(bias.end(), b.begin(), b.end());
-  }
-  return {pack_transposed(weight, 3 * width, width), std::move(bias)};
-}
-
 // Packed weights are of another shape, every one of them: say so once.
 void check_dense(const SafeTensors& file) {
   for (const auto& [name, view] : file.tensors())
@@ -53,13 +42,46 @@ void check_dense(const SafeTensors& file) {
 
 }  // namespace
 
-ClipVit ClipVit::load(const std::filesystem::path& folder) {
+VisionPrecision parse_vision_precision(const std::string& name) {
+  if (name == "float32") return VisionPrecision::float32;
+  if (name == "bfloat16") return VisionPrecision::bfloat16;
+  if (name == "fast") return VisionPrecision::fast;
+  throw UserError(ErrorKind::usage, "vision-precision", "wanted float32, bfloat16 or fast, found \"" + name + "\".",
+                  "");
+}
+
+std::vector<float> ClipVit::Dense::operator()(std::span<const float> x) const {
+  if (rounded.cols == 0) return full(x);
+  const std::size_t in = static_cast<std::size_t>(rounded.rows), rows = x.size() / in;
+  std::vector<float> y(rows * static_cast<std::size_t>(rounded.cols));
+  gemm_bf16(x, static_cast<int>(rows), rounded, full.bias, y);
+  return y;
+}
+
+// PREFIX NAME.weight (out in) and .bias (out) of every name, their rows one after the other: one product makes all.
+ClipVit::Dense ClipVit::load_dense(const SafeTensors& file, const std::string& prefix,
+                                   const std::vector<std::string>& names, int out, int in, bool rounded) {
+  std::vector<float> weight, bias;
+  for (const std::string& name : names) {
+    const std::vector<float> w = load_floats(file, prefix + name + ".weight", {out, in}),
+                             b = load_floats(file, prefix + name + ".bias", {out});
+    weight.insert(weight.end(), w.begin(), w.end());
+    bias.insert(bias.end(), b.begin(), b.end());
+  }
+  const int rows = out * static_cast<int>(names.size());
+  if (rounded) return {{{}, std::move(bias)}, pack_bf16_transposed(weight, rows, in)};
+  return {{pack_transposed(weight, rows, in), std::move(bias)}, {}};
+}
+
+ClipVit ClipVit::load(const std::filesystem::path& folder, VisionPrecision precision) {
   ClipVit m;
   m.config_ = read_clip_config(folder / "config.json");
   const ClipConfig& c = m.config_;
   const SafeTensors file = SafeTensors::open(folder);
   check_dense(file);
   clip_tensors(c).check(file);
+  const bool rounded =
+      precision == VisionPrecision::bfloat16 || (precision == VisionPrecision::fast && bf16_dot() != Bf16Dot::widened);
   const std::string model = "vision_model.";
   const int width = c.hidden_size, patch = c.patch_size;
   m.class_embedding_ = load_floats(file, model + "embeddings.class_embedding", {width});
@@ -74,10 +96,10 @@ ClipVit ClipVit::load(const std::filesystem::path& folder) {
   for (int i = 0; i < c.num_hidden_layers; ++i) {
     const std::string p = model + "encoder.layers." + std::to_string(i) + ".";
     m.layers_.push_back({load_norm(file, p + "layer_norm1", width), load_norm(file, p + "layer_norm2", width),
-                         load_qkv(file, p + "self_attn.", width),
-                         load_linear(file, p + "self_attn.out_proj", width, width),
-                         load_linear(file, p + "mlp.fc1", c.intermediate_size, width),
-                         load_linear(file, p + "mlp.fc2", width, c.intermediate_size)});
+                         load_dense(file, p + "self_attn.", {"q_proj", "k_proj", "v_proj"}, width, width, rounded),
+                         load_dense(file, p + "self_attn.", {"out_proj"}, width, width, rounded),
+                         load_dense(file, p + "mlp.", {"fc1"}, c.intermediate_size, width, rounded),
+                         load_dense(file, p + "mlp.", {"fc2"}, width, c.intermediate_size, rounded)});
   }
   return m;
 }

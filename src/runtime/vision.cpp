@@ -47,8 +47,9 @@ VisionShape read_vision_shape(const std::filesystem::path& folder, const std::st
   return kind == "clip_vit" ? shape_of(read_clip_config(folder / "config.json")) : kEfficientNetShape;
 }
 
-VisionEncoder VisionEncoder::load(const std::filesystem::path& folder, const std::string& kind) {
-  if (kind == "clip_vit") return VisionEncoder(ClipVit::load(folder));
+VisionEncoder VisionEncoder::load(const std::filesystem::path& folder, const std::string& kind,
+                                  VisionPrecision precision) {
+  if (kind == "clip_vit") return VisionEncoder(ClipVit::load(folder, precision));
   CP_CHECK(kind == "efficientnet_lite", "VisionEncoder: unknown kind " + kind);
   return VisionEncoder(EfficientNetLite::load(folder));
 }

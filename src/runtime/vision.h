@@ -37,7 +37,9 @@ VisionShape read_vision_shape(const std::filesystem::path& folder, const std::st
 class VisionEncoder {
  public:
   // `kind` as in changepilot.json: "efficientnet_lite" or "clip_vit". Throws UserError(model).
-  static VisionEncoder load(const std::filesystem::path& folder, const std::string& kind);
+  // EfficientNet computes in float32 always.
+  static VisionEncoder load(const std::filesystem::path& folder, const std::string& kind,
+                            VisionPrecision precision = VisionPrecision::float32);
 
   // chw (3 S S). `pooled` is CLIP's projection, or the mean of EfficientNet's stride 32 over the image.
   VisionFeatures forward(std::span<const float> chw) const;
