@@ -1,12 +1,14 @@
 #include "cli/infer.h"
 
 #include <filesystem>
+#include <future>
 
 #include <fmt/format.h>
 
 #include "cli/parse.h"
 #include "cli/paths.h"
 #include "core/file.h"
+#include "core/thread_pool.h"
 #include "image/read.h"
 #include "image/write.h"
 #include "report/animation.h"
@@ -21,7 +23,7 @@ constexpr const char* kStages[] = {"preprocess", "vision", "fusion", "language",
 constexpr std::size_t kChangesShown = 5, kCaptionsShown = 3;
 
 struct InferOptions {
-  std::string before, after, model, checkpoint, out, animation;
+  std::string before, after, model, checkpoint, out, animation, vision_precision = "float32";
   AnswerOptions answer;
   bool json = false;
 };
@@ -47,6 +49,8 @@ bool parse_infer(const std::vector<std::string>& args, InferOptions& o) {
   line.option("top_k", o.answer.top_k, "draw among the k most likely tokens; 0: all");
   line.option("top_p", o.answer.top_p, "draw among the most likely tokens that hold this share; 1: all");
   line.option("repetition_penalty", o.answer.repetition_penalty, "above 1: say again less often");
+  line.option("vision_precision", o.vision_precision,
+              "CLIP's products: float32, bfloat16, or fast (bfloat16 where the processor has it)");
   line.option("out", o.out, "PNG file to draw the answer into");
   line.option("animation", o.animation, "GIF file that shows how the action head's samples gather");
   line.flag("json", o.json, "print JSON");
@@ -117,13 +121,18 @@ std::string answer_text(const Answer& answer, int width, int height) {
 int run_infer(const std::vector<std::string>& args) {
   InferOptions o;
   if (!parse_infer(args, o)) return 0;
+  SessionOptions how;
+  how.vision = parse_vision_precision(o.vision_precision);
+  // Both at once; what is wrong with the first is said first.
+  std::future<Image> second = std::async(usable_processors() > 1 ? std::launch::async : std::launch::deferred,
+                                         [&] { return read_rgb(o.after); });
   const Image before = read_rgb(o.before);
-  const Image after = read_rgb(o.after);
+  const Image after = second.get();
   if (before.width != after.width || before.height != after.height)
     throw UserError(ErrorKind::data, o.after,
                     fmt::format("is {} px, but {} is {} px.", size_text(after), o.before, size_text(before)),
                     "Both images must show the same ground at the same size; crop or resample one.");
-  const Session session = Session::open(chosen_model_folder(o.model, o.checkpoint));
+  const Session session = Session::open(chosen_model_folder(o.model, o.checkpoint), how);
   Trace trace;
   const Answer answer = session.answer(before, after, o.answer, o.animation.empty() ? nullptr : &trace);
   if (!o.out.empty()) write_png(o.out, draw_overlay(before, after, answer));

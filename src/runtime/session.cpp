@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "core/thread_pool.h"
 #include "runtime/model_parts.h"
 
 namespace cp {
@@ -52,11 +53,12 @@ void check_images(const Image& before, const Image& after) {
 
 }  // namespace
 
-Session::Session(ModelManifest manifest, const std::filesystem::path& folder)
+Session::Session(ModelManifest manifest, const std::filesystem::path& folder, VisionPrecision precision,
+                 std::future<LanguageModel> language)
     : manifest_(std::move(manifest)),
-      vision_(VisionEncoder::load(part_path(folder, manifest_.vision.path), manifest_.vision.kind)),
+      vision_(VisionEncoder::load(part_path(folder, manifest_.vision.path), manifest_.vision.kind, precision)),
       preprocess_(load_preprocess(part_path(folder, manifest_.vision.path), vision_.shape().size)),
-      language_(load_language(manifest_, folder)),
+      language_(language.get()),
       tokenizer_(load_tokenizer(manifest_, part_path(folder, manifest_.language.path), language_.config())),
       fusion_(load_fusion(manifest_, folder, vision_, language_.hidden())),
       head_(load_head(manifest_, folder, language_.hidden())),
@@ -70,7 +72,10 @@ Session Session::open(const std::filesystem::path& folder, const SessionOptions&
   if (options.steps > 0) manifest.head.steps = options.steps;
   check_supported(manifest, (folder / kManifestFile).string());
   if (options.verify_hashes) verify_files(folder, manifest);
-  Session s(std::move(manifest), folder);
+  // The two large parts at once. What is wrong with the vision encoder is still said first: it is waited for first.
+  std::future<LanguageModel> language = std::async(usable_processors() > 1 ? std::launch::async : std::launch::deferred,
+                                                   [manifest, folder] { return load_language(manifest, folder); });
+  Session s(std::move(manifest), folder, options.vision, std::move(language));
 
   s.end_token_ = s.tokenizer_.control_id(kEndToken);
   if (s.manifest_.head.kind == "token") s.token_head_.emplace(s.tokenizer_, s.manifest_.head.thought);
@@ -292,8 +297,13 @@ Answer Session::answer(const Image& before, const Image& after, const AnswerOpti
   const std::vector<float> pixels_before = prepare(before), pixels_after = prepare(after);
   answer.times_ms["preprocess"] = clock.lap();
 
-  trace.before = vision_.forward(pixels_before);
-  trace.after = answer.identical ? trace.before : vision_.forward(pixels_after);
+  if (answer.identical) {
+    trace.before = trace.after = vision_.forward(pixels_before);
+  } else {
+    std::array<VisionFeatures, 2> seen = vision_.forward_pair(pixels_before, pixels_after);
+    trace.before = std::move(seen[0]);
+    trace.after = std::move(seen[1]);
+  }
   answer.times_ms["vision"] = clock.lap();
 
   RawAction raw;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <optional>
 #include <string>
@@ -32,7 +33,8 @@
 namespace cp {
 
 struct SessionOptions {
-  bool verify_hashes = true;  // compare the files with the sha256 in changepilot.json
+  bool verify_hashes = true;                          // compare the files with the sha256 in changepilot.json
+  VisionPrecision vision = VisionPrecision::float32;  // of CLIP
   // Of the action head, instead of what changepilot.json says; empty or 0: as it says. Regions are then not calibrated.
   std::string sampler, spacing;
   int steps = 0;
@@ -117,7 +119,8 @@ class Session {
   std::vector<float> prompt_embeddings(const Prompt& prompt, std::span<const float> visual) const;
 
  private:
-  Session(ModelManifest manifest, const std::filesystem::path& folder);
+  Session(ModelManifest manifest, const std::filesystem::path& folder, VisionPrecision precision,
+          std::future<LanguageModel> language);
 
   void check_options(const AnswerOptions& options) const;
   Prompt make_prompt(const AnswerOptions& options, const std::string& language) const;
