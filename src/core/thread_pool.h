@@ -28,7 +28,8 @@ class ThreadPool {
   // from inside a piece, or while another thread's run() is under way, does its pieces itself. Allocates nothing.
   template <class Work>
   void run(std::size_t count, const Work& work) {
-    run_pieces(count, [](const void* w, std::size_t i) { (*static_cast<const Work*>(w))(i); }, &work);
+    run_pieces(
+        count, [](const void* w, std::size_t i) { (*static_cast<const Work*>(w))(i); }, &work);
   }
 
   // work(begin, end) over ranges that together are 0 to rows; all but the last begin and end at multiples of `grain`.
@@ -36,9 +37,8 @@ class ThreadPool {
   void run_ranges(std::size_t rows, std::size_t grain, const Work& work) {
     const std::size_t grains = (rows + grain - 1) / grain;
     const std::size_t pieces = std::min(grains, threads() == 1 ? 1 : kPieces * static_cast<std::size_t>(threads()));
-    run(pieces, [&](std::size_t i) {
-      work(grains * i / pieces * grain, std::min(rows, grains * (i + 1) / pieces * grain));
-    });
+    run(pieces,
+        [&](std::size_t i) { work(grains * i / pieces * grain, std::min(rows, grains * (i + 1) / pieces * grain)); });
   }
 
  private:

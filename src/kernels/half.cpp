@@ -1,6 +1,7 @@
 #include "kernels/half.h"
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -44,6 +45,17 @@ void widen_half(const void* half, std::size_t n, float* out) {
     std::memcpy(&bits, from + 2 * i, sizeof bits);
     out[i] = widen_one(bits);
   }
+}
+
+std::uint16_t narrow_half(float value) {
+  const unsigned sign = std::signbit(value) ? 0x8000u : 0u;
+  const float magnitude = std::fabs(value);
+  if (std::isnan(value)) return static_cast<std::uint16_t>(sign | 0x7E00u);
+  if (magnitude >= 65520.f) return static_cast<std::uint16_t>(sign | 0x7C00u);
+  const int exponent = magnitude < 0x1p-14f ? -14 : std::ilogb(magnitude);
+  // In units of the last place; 1024 of them carry into the next exponent by themselves.
+  const unsigned units = static_cast<unsigned>(std::nearbyint(std::ldexp(magnitude, 10 - exponent)));
+  return static_cast<std::uint16_t>(sign | (static_cast<unsigned>(exponent + 14) * 1024u + units));
 }
 
 }  // namespace cp
