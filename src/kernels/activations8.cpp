@@ -79,7 +79,7 @@ void quantize_activations(std::span<const float> a, int m, int k, Activations8& 
   out.scales.resize(all);
   out.offsets.resize(all);
   out.codes.resize(all * kBlock);
-  const bool fast = simd() == Simd::avx2;
+  const bool fast = simd() >= Simd::avx2;
   for (std::size_t i = 0; i < all; ++i) {
     const std::size_t first = i % blocks * kBlock;
     const int count = static_cast<int>(std::min<std::size_t>(kBlock, static_cast<std::size_t>(k) - first));
