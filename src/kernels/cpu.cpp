@@ -1,5 +1,6 @@
 #include "kernels/cpu.h"
 
+#include <algorithm>
 #include <atomic>
 #include <initializer_list>
 
@@ -12,10 +13,17 @@ namespace cp {
 
 namespace {
 
+#if CP_HAVE_AVX2
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+#endif
+
 Simd best() {
 #if CP_HAVE_AVX2
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
-    return Simd::avx2;
+    return has_avx512() ? Simd::avx512 : Simd::avx2;
 #endif
   return Simd::scalar;
 }
@@ -25,16 +33,9 @@ std::atomic<Simd>& current() {
   return level;
 }
 
-#if CP_HAVE_AVX2
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-}
-#endif
-
 bool has(IntDot way) {
 #if CP_HAVE_AVX2
-  if (way != IntDot::scalar && best() != Simd::avx2) return false;
+  if (way != IntDot::scalar && best() < Simd::avx2) return false;
   if (way == IntDot::avx2_vnni) return __builtin_cpu_supports("avxvnni");
   if (way == IntDot::avx512_vnni)
     return has_avx512() && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
@@ -58,7 +59,7 @@ bool tiles_are_permitted() {
 bool has(Bf16Dot way) {
 #if CP_HAVE_AVX2
   if (way == Bf16Dot::widened) return true;
-  if (best() != Simd::avx2 || !has_avx512() || !__builtin_cpu_supports("avx512bf16")) return false;
+  if (best() < Simd::avx2 || !has_avx512() || !__builtin_cpu_supports("avx512bf16")) return false;
   if (way == Bf16Dot::avx512) return true;
   return __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") && tiles_are_permitted();
 #else
@@ -87,9 +88,12 @@ std::atomic<Bf16Dot>& current_bf16_dot() {
 
 Simd simd() { return current().load(std::memory_order_relaxed); }
 
-const char* simd_name(Simd level) { return level == Simd::avx2 ? "avx2" : "scalar"; }
+const char* simd_name(Simd level) {
+  constexpr const char* kNames[] = {"scalar", "avx2", "avx512"};
+  return kNames[static_cast<int>(level)];
+}
 
-void set_simd(Simd level) { current() = level == Simd::avx2 ? best() : Simd::scalar; }
+void set_simd(Simd level) { current() = std::min(level, best()); }
 
 bool bf16_products_are_fast() {
 #if CP_HAVE_AVX2

@@ -5,8 +5,9 @@
 
 namespace cp {
 
-// avx2 stands for AVX2 + FMA + F16C, which came together (2013). Everything else runs the scalar code.
-enum class Simd { scalar, avx2 };
+// Each level has those before it. avx2 stands for AVX2 + FMA + F16C, which came together (2013); avx512 for F, BW, VL
+// and DQ (2017). Everything else runs the scalar code.
+enum class Simd { scalar, avx2, avx512 };
 
 // What the kernels use now: the best that the processor has, unless a test asked for less.
 Simd simd();
@@ -40,11 +41,13 @@ bool set_bf16_dot(Bf16Dot way);  // as set_int_dot()
 }  // namespace cp
 
 // Functions marked so may use intrinsics although the rest of the program is compiled for any x86-64; they are called
-// only after simd() said avx2. Elsewhere the scalar code is all there is.
+// only after simd() (avx512 for CP_AVX512F), int_dot() or bf16_dot() said so. Elsewhere the scalar code is all there
+// is.
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define CP_HAVE_AVX2 1
 #define CP_AVX2 __attribute__((target("avx2,fma,f16c")))
 #define CP_AVX2_VNNI __attribute__((target("avx2,fma,f16c,avxvnni")))
+#define CP_AVX512F __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,prefer-vector-width=512")))
 #define CP_AVX512 __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni")))
 #define CP_AVX512_BF16 __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
 #define CP_AMX __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,amx-tile,amx-bf16")))

@@ -60,7 +60,7 @@ void gemm(std::span<const float> a, int m, const PackedMatrix& b, std::span<cons
   CP_CHECK(c.size() == area(m, b.cols), "gemm: C is not M x N");
   CP_CHECK(bias.empty() || bias.size() == static_cast<std::size_t>(b.cols), "gemm: the bias is not N long");
   const float* bias_or_null = bias.empty() ? nullptr : bias.data();
-  if (simd() == Simd::avx2) return gemm_avx2(a.data(), m, b, bias_or_null, c.data(), activation);
+  if (simd() >= Simd::avx2) return gemm_avx2(a.data(), m, b, bias_or_null, c.data(), activation);
   for (int p = 0; p < b.panel_count(); ++p) {
     const int col = p * PackedMatrix::kPanel;
     panel_scalar(a.data(), m, b.panel(p), b.rows, std::min(PackedMatrix::kPanel, b.cols - col),
@@ -71,21 +71,21 @@ void gemm(std::span<const float> a, int m, const PackedMatrix& b, std::span<cons
 
 void gemm_panel(const float* a, int m, const float* panel, int k, int width, const float* bias, float* c,
                 std::size_t ldc, Activation activation) {
-  if (simd() == Simd::avx2)
+  if (simd() >= Simd::avx2)
     panel_avx2(a, m, panel, k, width, bias, c, ldc, activation);
   else
     panel_scalar(a, m, panel, k, width, bias, c, ldc, activation);
 }
 
 float dot(const float* a, const float* b, int n) {
-  if (simd() == Simd::avx2) return dot_avx2(a, b, n);
+  if (simd() >= Simd::avx2) return dot_avx2(a, b, n);
   float sum = 0;
   for (int i = 0; i < n; ++i) sum += a[i] * b[i];
   return sum;
 }
 
 void axpy(float s, const float* x, float* y, int n) {
-  if (simd() == Simd::avx2) return axpy_avx2(s, x, y, n);
+  if (simd() >= Simd::avx2) return axpy_avx2(s, x, y, n);
   for (int i = 0; i < n; ++i) y[i] += s * x[i];
 }
 

@@ -38,7 +38,7 @@ void widen_half(const void* half, std::size_t n, float* out) {
   const unsigned char* from = static_cast<const unsigned char*>(half);
   std::size_t i = 0;
 #if CP_HAVE_AVX2
-  if (simd() == Simd::avx2) i = widen_avx2(from, n, out);
+  if (simd() >= Simd::avx2) i = widen_avx2(from, n, out);
 #endif
   for (; i < n; ++i) {
     std::uint16_t bits;

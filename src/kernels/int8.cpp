@@ -50,7 +50,7 @@ void int8_gemm(std::span<const float> a, int m, const Int8Matrix& w, std::span<c
   CP_CHECK(a.size() == area(m, w.in), "int8_gemm: A is not M x K");
   CP_CHECK(c.size() == area(m, w.out), "int8_gemm: C is not M x N");
   CP_CHECK(bias.empty() || bias.size() == static_cast<std::size_t>(w.out), "int8_gemm: the bias is not N long");
-  const bool fast = simd() == Simd::avx2;
+  const bool fast = simd() >= Simd::avx2;
   if (m > kInt8FewRows) {
     const auto fill = fast ? int8_panel_avx2 : unpack_panel;
     gemm_by_panels(a, m, w.in, w.out, bias, c, [&](int p, float* panel) { fill(w, p, panel); });

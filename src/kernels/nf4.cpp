@@ -47,7 +47,7 @@ void nf4_gemm(std::span<const float> a, int m, const Nf4Matrix& w, std::span<con
   CP_CHECK(a.size() == area(m, w.in), "nf4_gemm: A is not M x K");
   CP_CHECK(c.size() == area(m, w.out), "nf4_gemm: C is not M x N");
   CP_CHECK(bias.empty() || bias.size() == static_cast<std::size_t>(w.out), "nf4_gemm: the bias is not N long");
-  const bool fast = simd() == Simd::avx2 && w.in % Nf4Matrix::kBlock == 0;
+  const bool fast = simd() >= Simd::avx2 && w.in % Nf4Matrix::kBlock == 0;
   if (m > kNf4FewRows) {
     const auto fill = fast ? nf4_panel_avx2 : unpack_panel;
     gemm_by_panels(a, m, w.in, w.out, bias, c, [&](int p, float* panel) { fill(w, p, panel); });
@@ -64,7 +64,7 @@ void nf4_unpack(const Nf4Matrix& w, int first, int count, std::span<float> out) 
     return;
   }
   const std::size_t from = area(first, w.in);
-  if (simd() == Simd::avx2)
+  if (simd() >= Simd::avx2)
     return nf4_blocks_avx2(w.codes.data() + from / 2, w.scales.data() + from / Nf4Matrix::kBlock, w.map,
                            out.size() / Nf4Matrix::kBlock, out.data());
   float pairs[256][2];  // what a byte of codes stands for
@@ -86,7 +86,7 @@ void nf4_unpack_bf16(const Nf4Matrix& w, int first, int count, std::span<std::ui
   CP_CHECK(first >= 0 && count >= 0 && first + count <= w.out && out.size() == area(count, w.in),
            "nf4_unpack_bf16: no such rows");
   const std::size_t from = area(first, w.in);
-  if (simd() == Simd::avx2 && w.in % Nf4Matrix::kBlock == 0)
+  if (simd() >= Simd::avx2 && w.in % Nf4Matrix::kBlock == 0)
     return nf4_blocks_bf16_avx2(w.codes.data() + from / 2, w.scales.data() + from / Nf4Matrix::kBlock, w.map,
                                 out.size() / Nf4Matrix::kBlock, out.data());
   std::vector<float> row(static_cast<std::size_t>(w.in));

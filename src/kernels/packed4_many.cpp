@@ -38,7 +38,7 @@ void widened(const Nf4Packed& w, const ManyRows& a, std::size_t first, std::size
              std::size_t ldc) {
   thread_local std::vector<float> panel;
   panel.resize(static_cast<std::size_t>(w.in) * kGroup);
-  const auto fill = simd() == Simd::avx2 ? nf4_group_floats_avx2 : nf4_group_floats;
+  const auto fill = simd() >= Simd::avx2 ? nf4_group_floats_avx2 : nf4_group_floats;
   for (std::size_t g = first; g < last; ++g) {
     const std::size_t col = g * kGroup;
     fill(w, g, panel.data());

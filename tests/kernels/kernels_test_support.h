@@ -18,6 +18,19 @@ inline std::vector<float> normals(std::size_t n, std::uint64_t seed) {
   return out;
 }
 
+// Calls check(level) for every level of SIMD above the scalar code that the processor has; at least none, at most two.
+template <class Check>
+void at_each_level(const Check& check) {
+  const Simd best = simd();
+  for (const Simd level : {Simd::avx2, Simd::avx512}) {
+    if (level > best) break;
+    set_simd(level);
+    SCOPED_TRACE(simd_name(level));
+    check(level);
+  }
+  set_simd(best);
+}
+
 // Runs `call` once with the scalar code and once with the best that the processor has; returns both results.
 template <class Call>
 auto scalar_and_simd(const Call& call) {
