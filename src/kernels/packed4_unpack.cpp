@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "kernels/cpu.h"
+#include "kernels/tiles_amx.h"
 
 #if CP_HAVE_AVX2
 #if defined(__GNUC__) && !defined(__clang__)
@@ -82,16 +83,7 @@ CP_AVX512_BF16 void round_to_bf16_avx512(const float* from, std::size_t n, std::
 // Four tiles of sums for 32 rows by 32 columns: each tile of either side that is loaded meets two of the other.
 CP_AMX void bf16_product_amx(const std::uint16_t* a, std::size_t rows, std::size_t k, const std::uint16_t* pairs0,
                              const std::uint16_t* pairs1, float* out) {
-  struct alignas(64) Config {
-    std::uint8_t palette = 1, start = 0, reserved[14] = {};
-    std::uint16_t row_bytes[16] = {};
-    std::uint8_t row_count[16] = {};
-  } config;
-  for (int tile = 0; tile < 8; ++tile) {
-    config.row_bytes[tile] = 64;
-    config.row_count[tile] = 16;
-  }
-  _tile_loadconfig(&config);
+  _tile_loadconfig(&kTiles);
   const std::size_t stride = k * 2;
   for (std::size_t row = 0; row < rows; row += 32, a += 32 * k, out += 32 * 32) {
     _tile_zero(0);
