@@ -84,6 +84,13 @@ double median(std::vector<double> v) {
 }
 double least(const std::vector<double>& v) { return *std::min_element(v.begin(), v.end()); }
 
+double cpu_seconds() {
+  rusage u{};
+  getrusage(RUSAGE_SELF, &u);
+  const auto seconds = [](timeval t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  return seconds(u.ru_utime) + seconds(u.ru_stime);
+}
+
 long peak_kib() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -173,15 +180,16 @@ int run(const Settings& s) {
   const std::vector<int> prompt = random_ids(s.prompt, model.config().vocab_size);
   const std::vector<float> embeddings = model.embed(prompt);
   const int leading = s.whole_head || s.exact ? 0 : kLeading;
-  std::vector<double> prefill, decode;
+  std::vector<double> prefill, decode, prefill_cpu, decode_cpu;
   const auto once = [&](bool keep) {
     LanguageModel::Cache cache;
+    const double cpu = cpu_seconds();
     const auto start = Clock::now();
     const std::vector<float> hidden = model.prefill(embeddings, cache);
     std::span<const float> logits =
         model.logits(std::span(hidden).last(static_cast<std::size_t>(model.hidden())), leading, cache);
     std::vector<int> tokens(static_cast<std::size_t>(s.beams), static_cast<int>(best(logits))), parents(tokens.size());
-    const double first = seconds_since(start);
+    const double first = seconds_since(start), cpu_middle = cpu_seconds();
     const auto middle = Clock::now();
     for (int i = 0; i < s.tokens; ++i) {
       logits = model.logits(model.step(tokens, parents, cache), leading, cache);
@@ -191,7 +199,11 @@ int run(const Settings& s) {
         parents[b] = static_cast<int>(b);
       }
     }
-    if (keep) prefill.push_back(first), decode.push_back(seconds_since(middle) / s.tokens);
+    if (!keep) return;
+    prefill.push_back(first);
+    prefill_cpu.push_back(cpu_middle - cpu);
+    decode.push_back(seconds_since(middle) / s.tokens);
+    decode_cpu.push_back((cpu_seconds() - cpu_middle) / s.tokens);
   };
   once(false);
   const double answer = seconds_since(begin);
@@ -206,11 +218,12 @@ int run(const Settings& s) {
       R"("int8":"{}","bf16":"{}","load_s":{:.3f},"first_answer_s":{:.3f},"prefill_tok_s_best":{:.1f},)"
       R"("prefill_tok_s_median":{:.1f},"decode_tok_s_best":{:.2f},"decode_tok_s_median":{:.2f},"decode_mb_per_token":)"
       R"({:.1f},"decode_gb_s":{:.2f},"read_ceiling_gb_s":{:.2f},"share_of_ceiling":{:.3f},"float_gflop_s":{:.1f},)"
-      R"("int8_gop_s":{:.1f},"bf16_gflop_s":{:.1f},"peak_load_mib":{},"peak_mib":{:.0f})",
+      R"("int8_gop_s":{:.1f},"bf16_gflop_s":{:.1f},"peak_load_mib":{},"peak_mib":{:.0f},"prefill_cpu_ms_min":{:.1f},"decode_cpu_ms_per_tok_min":{:.2f})",
       processor(), s.threads, s.prompt, s.tokens, s.beams, s.runs, s.exact ? "exact" : "fast", int_dot_name(int_dot()),
       bf16_dot_name(bf16_dot()), load, answer, s.prompt / least(prefill), s.prompt / median(prefill),
       s.beams / least(decode), s.beams / median(decode), bytes / 1e6, bytes / least(decode) / 1e9, ceiling,
-      bytes / least(decode) / 1e9 / ceiling, float_ceiling(), int8_ceiling(), bf16_ceiling(), peak_load / 1024, peak);
+      bytes / least(decode) / 1e9 / ceiling, float_ceiling(), int8_ceiling(), bf16_ceiling(), peak_load / 1024, peak,
+      1e3 * least(prefill_cpu), 1e3 * least(decode_cpu));
   if (s.check && !s.exact) {
     const Quality q = compare(s, model);
     fmt::print(R"(,"logits_relative_rms":{:.5f},"top1_agreement":{:.3f},"leading_equals_whole":{:.3f},"places":{})",
