@@ -1,6 +1,9 @@
 #include "runtime/projection.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
 
 #include "core/error.h"
 #include "core/thread_pool.h"
@@ -87,10 +90,15 @@ Projection Projection::load_table(const SafeTensors& file, const std::string& pr
       const std::size_t first = piece * kPiece, count = std::min(kPiece, size(out) - first);
       const std::vector<float> values = file.floats(prefix + ".weight", static_cast<std::int64_t>(first * width),
                                                     static_cast<std::int64_t>(count * width));
-      const Int8Rows rows = quantize_int8_rows(values, static_cast<int>(count), in, file.where() + ", " + prefix);
-      for (std::size_t n = 0; n < count; ++n)
-        set_int8_row(packed, static_cast<int>(first + n), std::span(rows.codes).subspan(n * width, width),
-                     rows.scales[n]);
+      std::vector<std::int8_t> codes(width);
+      for (std::size_t n = 0; n < count; ++n) {
+        const float scale = int8_row_codes(std::span(values).subspan(n * width, width), codes.data());
+        if (!std::isfinite(scale))
+          throw UserError(ErrorKind::numeric, file.where() + ", " + prefix,
+                          fmt::format("row {} holds a value that is not finite.", first + n),
+                          "The weights are damaged or the training diverged: take another checkpoint.");
+        set_int8_row(packed, static_cast<int>(first + n), codes, scale);
+      }
     });
   }
   p.weight_ = std::move(packed);

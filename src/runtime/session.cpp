@@ -14,6 +14,7 @@ namespace cp {
 namespace {
 
 constexpr int kMostSamples = 4096, kMostBeams = 64, kMostNewTokens = 1024;
+constexpr int kLeadingLogits = 16;  // beyond those that a search takes: some may be suppressed
 
 // Milliseconds since the last call.
 class Clock {
@@ -52,11 +53,11 @@ void check_images(const Image& before, const Image& after) {
 
 }  // namespace
 
-Session::Session(ModelManifest manifest, const std::filesystem::path& folder)
+Session::Session(ModelManifest manifest, const std::filesystem::path& folder, Products products)
     : manifest_(std::move(manifest)),
       vision_(VisionEncoder::load(part_path(folder, manifest_.vision.path), manifest_.vision.kind)),
       preprocess_(load_preprocess(part_path(folder, manifest_.vision.path), vision_.shape().size)),
-      language_(load_language(manifest_, folder)),
+      language_(load_language(manifest_, folder, products)),
       tokenizer_(load_tokenizer(manifest_, part_path(folder, manifest_.language.path), language_.config())),
       fusion_(load_fusion(manifest_, folder, vision_, language_.hidden())),
       head_(load_head(manifest_, folder, language_.hidden())),
@@ -70,7 +71,7 @@ Session Session::open(const std::filesystem::path& folder, const SessionOptions&
   if (options.steps > 0) manifest.head.steps = options.steps;
   check_supported(manifest, (folder / kManifestFile).string());
   if (options.verify_hashes) verify_files(folder, manifest);
-  Session s(std::move(manifest), folder);
+  Session s(std::move(manifest), folder, options.exact ? Products::exact : Products::fast);
 
   s.end_token_ = s.tokenizer_.control_id(kEndToken);
   for (int id = 0; id < s.language_.config().vocab_size; ++id)
@@ -127,10 +128,10 @@ std::vector<Answer::Caption> Session::decode(const Trace& trace, LanguageModel::
                                              const AnswerOptions& options) const {
   const int beams = options.beams > 0 ? options.beams : manifest_.decoding.beams;
   const int most = options.max_new_tokens > 0 ? options.max_new_tokens : manifest_.decoding.max_new_tokens;
-  std::vector<float> next;
-  const BeamStep step = [&](std::span<const int> tokens, std::span<const int> parents) -> std::span<const float> {
-    next = language_.logits(language_.decode(tokens, parents, cache));
-    return next;
+  // A search looks at the best only; a draw may take any token.
+  const int leading = options.temperature > 0 ? 0 : kLeadingLogits + 2 * beams;
+  const BeamStep step = [&](std::span<const int> tokens, std::span<const int> parents) {
+    return language_.logits(language_.step(tokens, parents, cache), leading, cache);
   };
   std::vector<Hypothesis> found;
   if (options.temperature > 0) {

@@ -31,6 +31,7 @@ namespace cp {
 
 struct SessionOptions {
   bool verify_hashes = true;  // compare the files with the sha256 in changepilot.json
+  bool exact = false;         // products with NF4 and int8 weights in float32 (runtime/projection.h)
   // Of the action head, instead of what changepilot.json says; empty or 0: as it says. Regions are then not calibrated.
   std::string sampler, spacing;
   int steps = 0;
@@ -114,7 +115,7 @@ class Session {
   std::vector<float> prompt_embeddings(const Prompt& prompt, std::span<const float> visual) const;
 
  private:
-  Session(ModelManifest manifest, const std::filesystem::path& folder);
+  Session(ModelManifest manifest, const std::filesystem::path& folder, Products products);
 
   void check_options(const AnswerOptions& options) const;
   Prompt make_prompt(const AnswerOptions& options, const std::string& language) const;
