@@ -25,7 +25,8 @@ constexpr std::size_t kChangesShown = 5, kCaptionsShown = 3;
 struct InferOptions {
   std::string before, after, model, checkpoint, out, animation, vision_precision = "float32";
   AnswerOptions answer;
-  bool json = false;
+  int threads = 0;
+  bool json = false, exact = false;
 };
 
 void want_extension(const char* flag, const std::string& file, const char* extension) {
@@ -53,9 +54,13 @@ bool parse_infer(const std::vector<std::string>& args, InferOptions& o) {
               "CLIP's products: float32, bfloat16, or fast (bfloat16 where the processor has it)");
   line.option("out", o.out, "PNG file to draw the answer into");
   line.option("animation", o.animation, "GIF file that shows how the action head's samples gather");
+  line.option("threads", o.threads, "threads to compute with; 0: as many as processors it may run on");
+  line.flag("exact", o.exact, "products with NF4 and int8 weights in float32: slower, the reference's numbers");
   line.flag("json", o.json, "print JSON");
   line.epilogue("Example:\n  changepilot infer --image-before A.png --image-after B.png --out overlay.png");
   if (!line.parse(args)) return false;
+  if (o.threads < 0 || o.threads > 1024)
+    throw UserError(ErrorKind::usage, "--threads", fmt::format("wanted 0 to 1024, found {}.", o.threads), "");
   want_extension("--out", o.out, ".png");
   want_extension("--animation", o.animation, ".gif");
   return true;
@@ -123,6 +128,7 @@ int run_infer(const std::vector<std::string>& args) {
   if (!parse_infer(args, o)) return 0;
   SessionOptions how;
   how.vision = parse_vision_precision(o.vision_precision);
+  how.exact = o.exact;
   // Both at once; what is wrong with the first is said first.
   std::future<Image> second = std::async(usable_processors() > 1 ? std::launch::async : std::launch::deferred,
                                          [&] { return read_rgb(o.after); });
@@ -132,6 +138,7 @@ int run_infer(const std::vector<std::string>& args) {
     throw UserError(ErrorKind::data, o.after,
                     fmt::format("is {} px, but {} is {} px.", size_text(after), o.before, size_text(before)),
                     "Both images must show the same ground at the same size; crop or resample one.");
+  if (o.threads > 0) thread_pool().set_threads(o.threads);
   const Session session = Session::open(chosen_model_folder(o.model, o.checkpoint), how);
   Trace trace;
   const Answer answer = session.answer(before, after, o.answer, o.animation.empty() ? nullptr : &trace);

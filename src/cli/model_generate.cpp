@@ -22,7 +22,7 @@ struct GenerateOptions {
   std::string folder, adapter, prompt, logits;
   std::vector<int> ids;
   int max_new_tokens = 64, beams = 1;
-  bool json = false;
+  bool json = false, fast = false;
 };
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -63,6 +63,7 @@ int run_model_generate(const std::vector<std::string>& args) {
   line.option("max_new_tokens", o.max_new_tokens, "tokens to write at most");
   line.option("beams", o.beams, "beams of the search; 1: greedy");
   line.option("logits", o.logits, "safetensors file to write the prompt's logits into, (T V), to compare with others'");
+  line.flag("fast", o.fast, "products with NF4 and int8 weights as `infer` computes them, not in float32");
   line.flag("json", o.json, "print JSON");
   if (!line.parse(args)) return 0;
   if (o.max_new_tokens < 1 || o.beams < 1 || o.beams > 64)
@@ -70,7 +71,7 @@ int run_model_generate(const std::vector<std::string>& args) {
 
   const auto start = std::chrono::steady_clock::now();
   const fs::path folder = language_folder(o);
-  LanguageModel model = LanguageModel::load(folder);
+  LanguageModel model = LanguageModel::load(folder, o.fast ? Products::fast : Products::exact);
   if (!o.adapter.empty()) model.attach(read_adapter(o.adapter, language_linears(model.config())));
   const double load_s = seconds_since(start);
   std::optional<BpeTokenizer> tokenizer;
@@ -87,7 +88,7 @@ int run_model_generate(const std::vector<std::string>& args) {
   const auto prefill_start = std::chrono::steady_clock::now();
   LanguageModel::Cache cache;
   const std::vector<float> hidden = model.prefill(model.embed(o.ids), cache);
-  std::vector<float> next = model.logits(std::span(hidden).last(static_cast<std::size_t>(model.hidden())));
+  const std::vector<float> next = model.logits(std::span(hidden).last(static_cast<std::size_t>(model.hidden())));
   const double prefill_s = seconds_since(prefill_start);
   if (!o.logits.empty()) {
     const std::vector<float> all = model.logits(hidden);
@@ -106,8 +107,7 @@ int run_model_generate(const std::vector<std::string>& args) {
   const std::vector<Hypothesis> found = beam_search(
       next,
       [&](std::span<const int> tokens, std::span<const int> parents) -> std::span<const float> {
-        next = model.logits(model.decode(tokens, parents, cache));
-        return next;
+        return model.logits(model.step(tokens, parents, cache), 0, cache);
       },
       search);
   const double decode_s = seconds_since(decode_start);

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -76,18 +78,44 @@ std::string hex(const unsigned char* digest, unsigned size) {
 
 }  // namespace
 
-std::string read_file(const fs::path& path, std::uint64_t max_bytes, ErrorKind kind) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0)
+namespace {
+
+// An opened regular file of at most `max_bytes`, and its size.
+std::pair<int, std::uint64_t> open_regular(const fs::path& path, std::uint64_t max_bytes, ErrorKind kind) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
     throw UserError(kind, path.string(), fmt::format("cannot open ({}).", std::strerror(errno)),
                     "Check the path and its permissions.");
   struct stat info {};
-  if (::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode))
-    throw UserError(kind, path.string(), "wanted a regular file, found something else.", "Name a file.");
+  const bool regular = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
   const auto size = static_cast<std::uint64_t>(info.st_size);
-  if (size > max_bytes)
-    throw UserError(kind, path.string(), fmt::format("file of {} bytes, at most {} are read.", size, max_bytes),
-                    "Check that this is the file you meant.");
+  if (regular && size <= max_bytes) return {fd, size};
+  ::close(fd);
+  if (!regular) throw UserError(kind, path.string(), "wanted a regular file, found something else.", "Name a file.");
+  throw UserError(kind, path.string(), fmt::format("file of {} bytes, at most {} are read.", size, max_bytes),
+                  "Check that this is the file you meant.");
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const fs::path& path, std::uint64_t max_bytes, ErrorKind kind) {
+  const auto [fd, size] = open_regular(path, max_bytes, kind);
+  const Descriptor file(fd);
+  if (size == 0) return;
+  void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (address == MAP_FAILED)
+    throw UserError(kind, path.string(), fmt::format("cannot map {} bytes ({}).", size, std::strerror(errno)),
+                    "Copy it to another disk, or free some memory.");
+  bytes_ = {static_cast<const char*>(address), size};
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+}
+
+std::string read_file(const fs::path& path, std::uint64_t max_bytes, ErrorKind kind) {
+  const auto [fd, size] = open_regular(path, max_bytes, kind);
+  const Descriptor file(fd);
   std::string bytes(size, '\0');
   std::size_t done = 0;
   while (done < bytes.size()) {

@@ -19,6 +19,22 @@ namespace cp {
 // file, is larger, or cannot be read.
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes, ErrorKind error_kind);
 
+// The bytes of a regular file where the system keeps them: read when they are touched, forgotten when memory is short.
+// For large files that are replaced by renaming only: one that shrinks while it is mapped ends the process.
+class MappedFile {
+ public:
+  // Throws as read_file() does.
+  MappedFile(const std::filesystem::path& path, std::uint64_t max_bytes, ErrorKind error_kind);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::string_view bytes() const { return bytes_; }
+
+ private:
+  std::string_view bytes_;
+};
+
 // The one function through which everything that must survive is written: temporary name in the same folder, write,
 // fsync, rename, fsync of the folder. On any failure the temporary file is removed and the old content stays; throws
 // UserError(write). Creates missing parent folders.

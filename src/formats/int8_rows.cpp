@@ -61,20 +61,21 @@ bool is_int8_rows(const SafeTensors& file, const std::string& prefix) {
   return (weight != file.tensors().end() && weight->second.dtype == DType::i8) || file.has(prefix + ".weight_scale");
 }
 
-Int8Rows read_int8_rows(const SafeTensors& file, const std::string& prefix, int rows, int cols) {
+Int8RowsView view_int8_rows(const SafeTensors& file, const std::string& prefix, int rows, int cols) {
   const std::string weight = prefix + ".weight", scale = prefix + ".weight_scale";
-  Int8Rows out{rows, cols, std::vector<std::int8_t>(0), {}};
   const std::string_view codes = get(file, weight, {rows, cols}, DType::i8).bytes;
   CP_CHECK(codes.size() == area(rows, cols), weight);
   get(file, scale, {rows}, DType::f32);
-  out.codes.resize(codes.size());
-  std::memcpy(out.codes.data(), codes.data(), codes.size());
-  if (std::find(out.codes.begin(), out.codes.end(), -128) != out.codes.end())
-    refuse(file, weight, "code -128 is outside -127 .. 127.");
-  out.scales = file.floats(scale, {rows});
+  Int8RowsView out{{reinterpret_cast<const std::int8_t*>(codes.data()), codes.size()}, file.floats(scale, {rows})};
+  if (std::memchr(codes.data(), 0x80, codes.size())) refuse(file, weight, "code -128 is outside -127 .. 127.");
   for (const float value : out.scales)
     if (!(value >= 0 && std::isfinite(value))) refuse(file, scale, fmt::format("{} is no scale.", value));
   return out;
+}
+
+Int8Rows read_int8_rows(const SafeTensors& file, const std::string& prefix, int rows, int cols) {
+  Int8RowsView view = view_int8_rows(file, prefix, rows, cols);
+  return {rows, cols, {view.codes.begin(), view.codes.end()}, std::move(view.scales)};
 }
 
 void want_int8_rows(TensorExpectation& expectation, const std::string& prefix, int rows, int cols) {

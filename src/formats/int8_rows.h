@@ -26,7 +26,14 @@ Int8Rows quantize_int8_rows(std::span<const float> w, int rows, int cols, const 
 
 bool is_int8_rows(const SafeTensors& file, const std::string& prefix);
 
+// The same with the codes where the file has them: dead when it is.
+struct Int8RowsView {
+  std::span<const std::int8_t> codes;
+  std::vector<float> scales;
+};
+
 // Throws UserError(model): a tensor missing, of another dtype or shape, a code of -128, a scale below 0 or not finite.
+Int8RowsView view_int8_rows(const SafeTensors& file, const std::string& prefix, int rows, int cols);
 Int8Rows read_int8_rows(const SafeTensors& file, const std::string& prefix, int rows, int cols);
 void want_int8_rows(TensorExpectation& expectation, const std::string& prefix, int rows, int cols);
 void append_int8_rows(std::vector<TensorToWrite>& out, const std::string& prefix, const Int8Rows& weight);

@@ -87,7 +87,8 @@ void check_tensors(const SafeTensors& file, const std::string& prefix, std::size
 
 std::vector<std::uint8_t> bytes_of(const SafeTensors& file, const std::string& name) {
   const std::string_view bytes = file.tensors().at(name).bytes;
-  return {bytes.begin(), bytes.end()};
+  const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  return {first, first + bytes.size()};
 }
 
 std::vector<float> finite_floats(const SafeTensors& file, const std::string& name, float limit) {

@@ -170,6 +170,11 @@ std::int64_t TensorView::size() const {
 }
 
 SafeTensors SafeTensors::parse(std::string bytes, const std::string& where) {
+  const auto owner = std::make_shared<const std::string>(std::move(bytes));
+  return parse(*owner, owner, where);
+}
+
+SafeTensors SafeTensors::parse(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& where) {
   SafeTensors result;
   result.where_ = where;
   if (bytes.size() < 8) refuse(where, fmt::format("{} bytes are too few for a safetensors file.", bytes.size()));
@@ -180,10 +185,9 @@ SafeTensors SafeTensors::parse(std::string bytes, const std::string& where) {
   if (header_size > bytes.size() - 8)
     refuse(where, fmt::format("header length {} is more than the {} bytes that follow (truncated?).", header_size,
                               bytes.size() - 8));
-  const auto file = std::make_shared<const std::string>(std::move(bytes));
-  result.files_.push_back(file);
-  const std::string_view data = std::string_view(*file).substr(8 + header_size);
-  const Json header = parse_header(std::string_view(*file).substr(8, header_size), where);
+  result.files_.push_back(std::move(owner));
+  const std::string_view data = bytes.substr(8 + header_size);
+  const Json header = parse_header(bytes.substr(8, header_size), where);
 
   std::vector<Entry> entries;
   for (const auto& [name, item] : header.items()) {
@@ -209,7 +213,10 @@ SafeTensors SafeTensors::open(const fs::path& path) {
                     "wanted model.safetensors or model.safetensors.index.json, found neither.",
                     "Give the folder of a model in safetensors format.");
   }
-  if (path.extension() != ".json") return parse(read_file(path, kMaxFileBytes, ErrorKind::model), path.string());
+  if (path.extension() != ".json") {
+    const auto file = std::make_shared<const MappedFile>(path, kMaxFileBytes, ErrorKind::model);
+    return parse(file->bytes(), file, path.string());
+  }
 
   const std::map<std::string, std::string> weight_map = read_weight_map(path);
   std::set<std::string> files;
@@ -235,7 +242,8 @@ SafeTensors SafeTensors::open(const fs::path& path) {
 
 namespace {
 
-// Whole pages of anonymous memory; the next read of them gives zeros. Where this fails nothing is lost but memory.
+// Whole pages; the next read of them gives zeros, or the file's bytes again. Where this fails nothing is lost but
+// memory.
 void give_back(std::string_view bytes) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());

@@ -32,6 +32,7 @@ class SafeTensors {
  public:
   // `path` is a .safetensors file, an index .json, or a folder with model.safetensors or model.safetensors.index.json.
   // A shard index must assign every tensor of every shard, and only to plain file names beside it.
+  // Files are mapped, not read: a tensor takes memory when it is looked at.
   // Throws UserError(model): truncated, header over 16 MB, overlap, gap, duplicate names, sizes that overflow or
   // disagree with shape x dtype, unknown dtype or field, trailing bytes.
   static SafeTensors open(const std::filesystem::path& path);
@@ -64,7 +65,9 @@ class SafeTensors {
   std::string where_;
   bool alone() const;  // no other SafeTensors shares the bytes
 
-  std::vector<std::shared_ptr<const std::string>> files_;
+  static SafeTensors parse(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& where);
+
+  std::vector<std::shared_ptr<const void>> files_;
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
 };

@@ -1,6 +1,7 @@
 #include "kernels/int8.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "kernels/cpu.h"
@@ -63,6 +64,28 @@ void int8_row(const Int8Matrix& w, int n, std::span<float> row) {
   check(w);
   CP_CHECK(n >= 0 && n < w.out && row.size() == static_cast<std::size_t>(w.in), "int8_row: no such row");
   unpack_row(w, n, row.data(), 1);
+}
+
+float int8_row_codes(std::span<const float> w, std::int8_t* codes) {
+  float most = 0, zero = 0;  // zero: NaN when a value is not finite
+  std::size_t i = 0;
+  if (simd() >= Simd::avx2) {
+    i = w.size() / 8 * 8;
+    most = int8_largest_avx2(w.data(), i, zero);
+  }
+  for (std::size_t j = i; j < w.size(); ++j) {
+    most = std::max(most, std::fabs(w[j]));
+    zero += w[j] * 0.f;
+  }
+  const float scale = most / 127.f + zero;
+  if (!(scale > 0)) {
+    std::fill_n(codes, w.size(), std::int8_t{0});
+    return scale;
+  }
+  if (i > 0) int8_codes_avx2(w.data(), i, scale, codes);
+  for (; i < w.size(); ++i)
+    codes[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(w[i] / scale), -127.f, 127.f));
+  return scale;
 }
 
 }  // namespace cp

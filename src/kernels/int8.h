@@ -20,6 +20,10 @@ struct Int8Matrix {
 // through panels, equal to the bit to gemm() with the unpacked W.
 void int8_gemm(std::span<const float> a, int m, const Int8Matrix& w, std::span<const float> bias, std::span<float> c);
 
+// w (K) ~ codes * the scale that is returned: largest |w| / 127, codes to nearest (ties to even), within -127 .. 127;
+// as formats/int8_rows.h stores them. NaN when a value is not finite.
+float int8_row_codes(std::span<const float> w, std::int8_t* codes);
+
 // Row n of W (K).
 void int8_row(const Int8Matrix& w, int n, std::span<float> row);
 

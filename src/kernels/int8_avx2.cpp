@@ -76,6 +76,30 @@ CP_AVX2 void int8_panel_avx2(const Int8Matrix& w, int p, float* panel) {
   }
 }
 
+CP_AVX2 float int8_largest_avx2(const float* w, std::size_t n, float& zero) {
+  const __m256 no_sign = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+  __m256 most = _mm256_setzero_ps(), zeros = most;
+  for (std::size_t i = 0; i < n; i += 8) {
+    const __m256 value = _mm256_loadu_ps(w + i);
+    most = _mm256_max_ps(most, _mm256_and_ps(value, no_sign));
+    zeros = _mm256_fmadd_ps(value, _mm256_setzero_ps(), zeros);
+  }
+  alignas(32) float lanes[8];
+  _mm256_store_ps(lanes, most);
+  zero = sum_lanes(zeros);
+  return *std::max_element(lanes, lanes + 8);
+}
+
+CP_AVX2 void int8_codes_avx2(const float* w, std::size_t n, float scale, std::int8_t* codes) {
+  const __m256 divisor = _mm256_set1_ps(scale), most = _mm256_set1_ps(127.f), least = _mm256_set1_ps(-127.f);
+  for (std::size_t i = 0; i < n; i += 8) {
+    const __m256 share = _mm256_div_ps(_mm256_loadu_ps(w + i), divisor);
+    const __m256i whole = _mm256_cvtps_epi32(_mm256_max_ps(least, _mm256_min_ps(most, share)));
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(codes + i), _mm_packs_epi16(words, words));
+  }
+}
+
 }  // namespace cp
 
 #else
@@ -86,6 +110,9 @@ void int8_few_rows_avx2(const float*, int, const Int8Matrix&, const float*, floa
   CP_CHECK(false, "no AVX2 in this build");
 }
 void int8_panel_avx2(const Int8Matrix&, int, float*) { CP_CHECK(false, "no AVX2 in this build"); }
+
+float int8_largest_avx2(const float*, std::size_t, float&) { CP_CHECK(false, "no AVX2 in this build"); }
+void int8_codes_avx2(const float*, std::size_t, float, std::int8_t*) { CP_CHECK(false, "no AVX2 in this build"); }
 
 }  // namespace cp
 

@@ -38,11 +38,6 @@ Place place(std::size_t n, std::size_t k) {
   return {k / kBlock * kBlockBytes + in_block / 8 * kGroup * 4 + n * 4 + in_block % 4, in_block % 8 >= 4};
 }
 
-void set_nibble(std::uint8_t* codes, Place at, unsigned value) {
-  codes[at.byte] =
-      static_cast<std::uint8_t>(at.high ? (codes[at.byte] & 15u) | value << 4 : (codes[at.byte] & 0xf0u) | value);
-}
-
 unsigned nibble(const std::uint8_t* codes, Place at) { return at.high ? codes[at.byte] >> 4 : codes[at.byte] & 15u; }
 
 // The scale of at most 127 codes for which the map's rounded values lie nearest. NF4's values are about equally likely.
@@ -162,14 +157,17 @@ Int8Packed empty_int8(int out, int in, WeightArena& arena) {
 void set_int8_row(Int8Packed& w, int n, std::span<const std::int8_t> codes, float scale) {
   CP_CHECK(n >= 0 && n < w.out && codes.size() == static_cast<std::size_t>(w.in), "set_int8_row: no such row");
   const std::size_t row = static_cast<std::size_t>(n);
-  std::uint8_t* const high = w.high.data() + row / kGroup * w.stride();
-  std::uint8_t* const low = w.low.data() + row / kGroup * w.stride();
-  for (std::size_t k = 0; k < codes.size(); ++k) {
-    const unsigned code = static_cast<unsigned>(codes[k] + 128);
-    const Place at = place(row % kGroup, k);
-    set_nibble(high, at, code >> 4);
-    set_nibble(low, at, code & 15u);
-  }
+  std::uint8_t* high = w.high.data() + row / kGroup * w.stride() + row % kGroup * 4;
+  std::uint8_t* low = w.low.data() + row / kGroup * w.stride() + row % kGroup * 4;
+  const auto code = [&](std::size_t k) {
+    return k < codes.size() ? static_cast<unsigned>(static_cast<std::uint8_t>(codes[k] ^ -128)) : 0u;  // + 128
+  };
+  for (std::size_t k = 0; k < codes.size(); k += 8, high += 4 * kGroup, low += 4 * kGroup)
+    for (std::size_t j = 0; j < 4; ++j) {
+      const unsigned first = code(k + j), second = code(k + 4 + j);
+      high[j] = static_cast<std::uint8_t>(first >> 4 | (second & 0xf0u));
+      low[j] = static_cast<std::uint8_t>((first & 15u) | (second & 15u) << 4);
+    }
   w.scales[row] = scale;
 }
 

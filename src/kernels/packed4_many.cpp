@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "core/error.h"
+#include "core/thread_pool.h"
 #include "kernels/cpu.h"
 #include "kernels/gemm.h"
 #include "kernels/half.h"
@@ -57,11 +58,19 @@ void fill_many_rows(std::span<const float> a, int m, int k, ManyRows& out) {
   out.in = k;
   out.values = a;
   if (bf16_dot() == Bf16Dot::widened) return;
-  const std::size_t rows =
-      static_cast<std::size_t>((m + ManyRows::kRowStep - 1) / ManyRows::kRowStep) * ManyRows::kRowStep;
-  out.rounded.resize(rows * width);
-  round_to_bf16_avx512(a.data(), a.size(), out.rounded.data());
-  std::fill(out.rounded.begin() + static_cast<std::ptrdiff_t>(a.size()), out.rounded.end(), std::uint16_t{0});
+  CP_CHECK(k % Packed4Shape::kBlock == 0, "fill_many_rows: K is not a multiple of 64");
+  const std::size_t step = ManyRows::kRowStep, rows = (static_cast<std::size_t>(m) + step - 1) / step * step;
+  out.tiles.resize(rows * width);
+  const std::size_t filled = static_cast<std::size_t>(m);
+  thread_pool().run_ranges(rows, kGroup, [&](std::size_t first, std::size_t last) {
+    for (std::size_t row = first; row < last; ++row) {
+      std::uint16_t* to = out.tiles.data() + row / kGroup * kGroup * width + row % kGroup * 32;
+      if (row < filled)
+        round_to_tiles_avx512(a.data() + row * width, width, to);
+      else
+        for (std::size_t i = 0; i < width; i += 32, to += kGroup * 32) std::fill_n(to, 32, std::uint16_t{0});
+    }
+  });
 }
 
 void nf4_packed_many(const Nf4Packed& w, const ManyRows& a, std::size_t first, std::size_t last, const float* bias,
@@ -70,24 +79,27 @@ void nf4_packed_many(const Nf4Packed& w, const ManyRows& a, std::size_t first, s
   CP_CHECK(first <= last && last <= w.groups(), "nf4_packed_many: no such groups");
   const Bf16Dot way = bf16_dot();
   if (way == Bf16Dot::widened) return widened(w, a, first, last, bias, c, ldc);
-  const std::size_t k = static_cast<std::size_t>(w.in), rows = a.rounded.size() / k;
+  const std::size_t k = static_cast<std::size_t>(w.in), rows = a.tiles.size() / k;
   CP_CHECK(rows >= static_cast<std::size_t>(a.rows), "nf4_packed_many: rows were not rounded");
-  thread_local std::vector<std::uint16_t> pairs;
-  thread_local std::vector<float> out;
-  pairs.resize(2 * k * kGroup);
-  out.resize(rows * 2 * kGroup);
+  constexpr std::size_t kWide = 2 * kGroup, kStep = ManyRows::kRowStep;
+  thread_local LineVector<std::uint16_t> pairs;
+  pairs.resize(k * kWide);
+  const auto multiply = way == Bf16Dot::amx ? bf16_product_amx : bf16_product_avx512;
   for (std::size_t g = first; g < last; g += 2) {
     const bool two = g + 1 < last;
     std::uint16_t* const second = pairs.data() + (two ? k * kGroup : 0);
     nf4_group_pairs_avx512(w, g, pairs.data());
     if (two) nf4_group_pairs_avx512(w, g + 1, second);
-    (way == Bf16Dot::amx ? bf16_product_amx : bf16_product_avx512)(a.rounded.data(), rows, k, pairs.data(), second,
-                                                                   out.data());
     const std::size_t col = g * kGroup, width = std::min((two ? 2 : 1) * kGroup, static_cast<std::size_t>(w.out) - col);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(a.rows); ++i) {
-      const float* from = out.data() + i * 2 * kGroup;
-      float* to = c + i * ldc + col;
-      for (std::size_t j = 0; j < width; ++j) to[j] = from[j] + (bias ? bias[col + j] : 0.f);
+    float begin[kWide] = {}, block[kStep * kWide];
+    if (bias) std::copy_n(bias + col, width, begin);
+    // Whole blocks go where they belong, those at the edges through a buffer.
+    const std::size_t whole = width == kWide ? static_cast<std::size_t>(a.rows) / kStep * kStep : 0;
+    if (whole > 0) multiply(a.tiles.data(), whole, k, pairs.data(), second, begin, c + col, ldc);
+    for (std::size_t row = whole; row < rows; row += kStep) {
+      multiply(a.tiles.data() + row * k, kStep, k, pairs.data(), second, begin, block, kWide);
+      for (std::size_t r = row; r < std::min(row + kStep, static_cast<std::size_t>(a.rows)); ++r)
+        std::copy_n(block + (r - row) * kWide, width, c + r * ldc + col);
     }
   }
 }

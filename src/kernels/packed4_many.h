@@ -16,9 +16,11 @@ namespace cp {
 struct ManyRows {
   static constexpr int kRowStep = 32;
 
-  int rows = 0, in = 0;                // M, K
-  std::span<const float> values;       // (M K), as they came: must outlive this
-  std::vector<std::uint16_t> rounded;  // (M up to a multiple of 32, K) bfloat16; nothing where bf16_dot() is widened
+  int rows = 0, in = 0;           // M, K
+  std::span<const float> values;  // (M K), as they came: must outlive this
+  // (M up to a multiple of 32 / 16, K / 32, 16, 32) bfloat16: tiles of 16 rows by 32 columns, one behind the other, so
+  // that a product reads them front to back; nothing where bf16_dot() is widened.
+  LineVector<std::uint16_t> tiles;
 };
 
 void fill_many_rows(std::span<const float> a, int m, int k, ManyRows& out);

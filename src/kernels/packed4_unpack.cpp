@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "kernels/cpu.h"
+#include "kernels/tiles_amx.h"
 
 #if CP_HAVE_AVX2
 #if defined(__GNUC__) && !defined(__clang__)
@@ -71,64 +72,58 @@ CP_AVX512 void nf4_group_pairs_avx512(const Nf4Packed& w, std::size_t group, std
   }
 }
 
-CP_AVX512_BF16 void round_to_bf16_avx512(const float* from, std::size_t n, std::uint16_t* to) {
-  for (std::size_t i = 0; i < n; i += 16) {
-    const auto mask = static_cast<__mmask16>(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1u);
-    const __m256bh rounded = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + i));
-    _mm256_mask_storeu_epi16(to + i, mask, reinterpret_cast<const __m256i&>(rounded));
-  }
+CP_AVX512_BF16 void round_to_tiles_avx512(const float* from, std::size_t n, std::uint16_t* to) {
+  for (std::size_t i = 0; i < n; i += 32, to += kGroup * 32)
+    for (std::size_t half = 0; half < 32; half += 16) {
+      const __m256bh rounded = _mm512_cvtneps_pbh(_mm512_loadu_ps(from + i + half));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + half), reinterpret_cast<const __m256i&>(rounded));
+    }
 }
 
-// Four tiles of sums for 32 rows by 32 columns: each tile of either side that is loaded meets two of the other.
+// Four tiles of sums for 32 rows by 32 columns: each tile of either side that is loaded meets two of the other. They
+// begin as the bias, 16 times the same row.
 CP_AMX void bf16_product_amx(const std::uint16_t* a, std::size_t rows, std::size_t k, const std::uint16_t* pairs0,
-                             const std::uint16_t* pairs1, float* out) {
-  struct alignas(64) Config {
-    std::uint8_t palette = 1, start = 0, reserved[14] = {};
-    std::uint16_t row_bytes[16] = {};
-    std::uint8_t row_count[16] = {};
-  } config;
-  for (int tile = 0; tile < 8; ++tile) {
-    config.row_bytes[tile] = 64;
-    config.row_count[tile] = 16;
-  }
-  _tile_loadconfig(&config);
-  const std::size_t stride = k * 2;
-  for (std::size_t row = 0; row < rows; row += 32, a += 32 * k, out += 32 * 32) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+                             const std::uint16_t* pairs1, const float* bias, float* out, std::size_t stride) {
+  _tile_loadconfig(&kTiles);
+  const std::size_t out_stride = stride * sizeof(float);
+  for (std::size_t row = 0; row < rows; row += 32, a += 32 * k, out += 32 * stride) {
+    _tile_loadd(0, bias, 0);
+    _tile_loadd(1, bias + 16, 0);
+    _tile_loadd(2, bias, 0);
+    _tile_loadd(3, bias + 16, 0);
     for (std::size_t i = 0; i < k; i += 32) {
       _tile_loadd(6, pairs0 + i * kGroup, 64);
-      _tile_loadd(7, pairs1 + i * kGroup, 64);
-      _tile_loadd(4, a + i, stride);
+      _tile_loadd(4, a + i * kGroup, 64);
       _tile_dpbf16ps(0, 4, 6);
+      _tile_loadd(7, pairs1 + i * kGroup, 64);
       _tile_dpbf16ps(1, 4, 7);
-      _tile_loadd(5, a + 16 * k + i, stride);
+      _tile_loadd(5, a + 16 * k + i * kGroup, 64);
       _tile_dpbf16ps(2, 5, 6);
       _tile_dpbf16ps(3, 5, 7);
     }
-    _tile_stored(0, out, 128);
-    _tile_stored(1, out + 16, 128);
-    _tile_stored(2, out + 16 * 32, 128);
-    _tile_stored(3, out + 16 * 32 + 16, 128);
+    _tile_stored(0, out, out_stride);
+    _tile_stored(1, out + 16, out_stride);
+    _tile_stored(2, out + 16 * stride, out_stride);
+    _tile_stored(3, out + 16 * stride + 16, out_stride);
   }
   _tile_release();
 }
 
 CP_AVX512_BF16 void bf16_product_avx512(const std::uint16_t* a, std::size_t rows, std::size_t k,
-                                        const std::uint16_t* pairs0, const std::uint16_t* pairs1, float* out) {
+                                        const std::uint16_t* pairs0, const std::uint16_t* pairs1, const float* bias,
+                                        float* out, std::size_t stride) {
   constexpr std::size_t kRows = 8;
-  for (std::size_t row = 0; row < rows; row += kRows, a += kRows * k, out += kRows * 32) {
+  for (std::size_t row = 0; row < rows; row += kRows, out += kRows * stride) {
+    const std::uint16_t* tile = a + row / kGroup * kGroup * k + row % kGroup * 32;
     __m512 sum[2][kRows];
-    for (auto& half : sum)
-      for (__m512& s : half) s = _mm512_setzero_ps();
+    for (std::size_t half = 0; half < 2; ++half)
+      for (__m512& s : sum[half]) s = _mm512_loadu_ps(bias + 16 * half);
     for (std::size_t i = 0; i < k; i += 2) {
       const __m512i w0 = _mm512_loadu_si512(pairs0 + i * kGroup), w1 = _mm512_loadu_si512(pairs1 + i * kGroup);
 #pragma GCC unroll 8
       for (std::size_t r = 0; r < kRows; ++r) {
         std::int32_t two;
-        std::memcpy(&two, a + r * k + i, sizeof two);
+        std::memcpy(&two, tile + i / 32 * kGroup * 32 + r * 32 + i % 32, sizeof two);
         const __m512i value = _mm512_set1_epi32(two);
         sum[0][r] = _mm512_dpbf16_ps(sum[0][r], reinterpret_cast<const __m512bh&>(w0),
                                      reinterpret_cast<const __m512bh&>(value));
@@ -137,8 +132,8 @@ CP_AVX512_BF16 void bf16_product_avx512(const std::uint16_t* a, std::size_t rows
       }
     }
     for (std::size_t r = 0; r < kRows; ++r) {
-      _mm512_storeu_ps(out + r * 32, sum[0][r]);
-      _mm512_storeu_ps(out + r * 32 + 16, sum[1][r]);
+      _mm512_storeu_ps(out + r * stride, sum[0][r]);
+      _mm512_storeu_ps(out + r * stride + 16, sum[1][r]);
     }
   }
 }
@@ -151,13 +146,13 @@ namespace cp {
 
 void nf4_group_floats_avx2(const Nf4Packed&, std::size_t, float*) { CP_CHECK(false, "no AVX2 in this build"); }
 void nf4_group_pairs_avx512(const Nf4Packed&, std::size_t, std::uint16_t*) { CP_CHECK(false, "no AVX-512"); }
-void round_to_bf16_avx512(const float*, std::size_t, std::uint16_t*) { CP_CHECK(false, "no AVX-512"); }
+void round_to_tiles_avx512(const float*, std::size_t, std::uint16_t*) { CP_CHECK(false, "no AVX-512"); }
 void bf16_product_amx(const std::uint16_t*, std::size_t, std::size_t, const std::uint16_t*, const std::uint16_t*,
-                      float*) {
+                      const float*, float*, std::size_t) {
   CP_CHECK(false, "no AMX in this build");
 }
 void bf16_product_avx512(const std::uint16_t*, std::size_t, std::size_t, const std::uint16_t*, const std::uint16_t*,
-                         float*) {
+                         const float*, float*, std::size_t) {
   CP_CHECK(false, "no AVX-512 in this build");
 }
 

@@ -100,8 +100,8 @@ ActionHead::Sampling head_sampling(const ModelManifest& m, const std::string& wh
   }
 }
 
-LanguageModel load_language(const ModelManifest& m, const std::filesystem::path& folder) {
-  LanguageModel model = LanguageModel::load(part_path(folder, m.language.path));
+LanguageModel load_language(const ModelManifest& m, const std::filesystem::path& folder, Products products) {
+  LanguageModel model = LanguageModel::load(part_path(folder, m.language.path), products);
   if (!m.language.adapter.empty())
     model.attach(read_adapter(part_path(folder, m.language.adapter), language_linears(model.config())));
   return model;

@@ -39,7 +39,8 @@ HeadShape head_shape(const ModelManifest& manifest, int hidden);
 ActionHead::Sampling head_sampling(const ModelManifest& manifest, const std::string& where);
 
 // With its adapter, when the manifest names one.
-LanguageModel load_language(const ModelManifest& manifest, const std::filesystem::path& folder);
+LanguageModel load_language(const ModelManifest& manifest, const std::filesystem::path& folder,
+                            Products products = Products::fast);
 
 // Refuses weights that are not finite: they would make every answer abstain. Throws UserError(model).
 ActionHead load_head(const ModelManifest& manifest, const std::filesystem::path& folder, int hidden);

@@ -15,6 +15,7 @@ namespace cp {
 namespace {
 
 constexpr int kMostSamples = 4096, kMostBeams = 64, kMostNewTokens = 1024;
+constexpr int kLeadingLogits = 16;  // beyond those that a search takes: some may be suppressed
 
 // Milliseconds since the last call.
 class Clock {
@@ -73,8 +74,10 @@ Session Session::open(const std::filesystem::path& folder, const SessionOptions&
   check_supported(manifest, (folder / kManifestFile).string());
   if (options.verify_hashes) verify_files(folder, manifest);
   // The two large parts at once. What is wrong with the vision encoder is still said first: it is waited for first.
-  std::future<LanguageModel> language = std::async(usable_processors() > 1 ? std::launch::async : std::launch::deferred,
-                                                   [manifest, folder] { return load_language(manifest, folder); });
+  const Products products = options.exact ? Products::exact : Products::fast;
+  std::future<LanguageModel> language =
+      std::async(usable_processors() > 1 ? std::launch::async : std::launch::deferred,
+                 [manifest, folder, products] { return load_language(manifest, folder, products); });
   Session s(std::move(manifest), folder, options.vision, std::move(language));
 
   s.end_token_ = s.tokenizer_.control_id(kEndToken);
@@ -133,10 +136,10 @@ std::vector<Answer::Caption> Session::decode(const Trace& trace, LanguageModel::
                                              const AnswerOptions& options) const {
   const int beams = options.beams > 0 ? options.beams : manifest_.decoding.beams;
   const int most = options.max_new_tokens > 0 ? options.max_new_tokens : manifest_.decoding.max_new_tokens;
-  std::vector<float> next;
-  const BeamStep step = [&](std::span<const int> tokens, std::span<const int> parents) -> std::span<const float> {
-    next = language_.logits(language_.decode(tokens, parents, cache));
-    return next;
+  // A search looks at the best only; a draw may take any token.
+  const int leading = options.temperature > 0 ? 0 : kLeadingLogits + 2 * beams;
+  const BeamStep step = [&](std::span<const int> tokens, std::span<const int> parents) {
+    return language_.logits(language_.step(tokens, parents, cache), leading, cache);
   };
   std::vector<Hypothesis> found;
   if (options.temperature > 0) {

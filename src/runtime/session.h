@@ -35,6 +35,7 @@ namespace cp {
 struct SessionOptions {
   bool verify_hashes = true;                          // compare the files with the sha256 in changepilot.json
   VisionPrecision vision = VisionPrecision::float32;  // of CLIP
+  bool exact = false;  // products with NF4 and int8 weights in float32 (runtime/projection.h)
   // Of the action head, instead of what changepilot.json says; empty or 0: as it says. Regions are then not calibrated.
   std::string sampler, spacing;
   int steps = 0;

@@ -110,7 +110,7 @@ TEST(Packed4Many, BothUnpackersEqualTheDefinitionToTheBit) {
         }
         EXPECT_EQ(std::fabs(floats[static_cast<std::size_t>(j * 16 + lane)]), std::fabs(want));
       }
-    if (simd() != Simd::avx2) continue;
+    if (simd() < Simd::avx2) continue;
     nf4_group_floats_avx2(packed, g, fast.data());
     EXPECT_EQ(floats, fast);
     if (bf16_dot() == Bf16Dot::widened) continue;
