@@ -1,10 +1,14 @@
 #include "cli/app.h"
 
 #include <malloc.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -104,17 +108,25 @@ int run_guarded(const std::function<int()>& work) {
 }
 
 // An answer asks for the same large blocks again and again; glibc would map and unmap each, a page fault for every 4
-// KB.
-static void keep_freed_memory() {
-#if defined(__GLIBC__)
+// KB. So freed memory is kept, and the heap begins with pages of 2 MB where the system grants them: of the 155 ms of
+// processor time that `infer` took with models/nano, 50 were page faults. One heap for the two threads of one answer.
+static void prepare_memory([[maybe_unused]] bool one_answer) {
+#if defined(__GLIBC__) && defined(MADV_HUGEPAGE)
+  constexpr std::uintptr_t kHeap = std::uintptr_t{96} << 20, kHuge = std::uintptr_t{2} << 20;
   ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  ::mallopt(M_TOP_PAD, static_cast<int>(kHeap));
+  if (one_answer) ::mallopt(M_ARENA_MAX, 1);
+  void* volatile first = std::malloc(kHuge);  // more than there is: the heap grows by kHeap
+  std::free(first);
   ::mallopt(M_TOP_PAD, 16 << 20);
+  const auto end = reinterpret_cast<std::uintptr_t>(::sbrk(0)), begin = (end - kHeap + kHuge - 1) / kHuge * kHuge;
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // a wish: refused is as good
 #endif
 }
 
 int run(int argc, char** argv) {
-  keep_freed_memory();
+  prepare_memory(argc > 1 && std::string_view(argv[1]) == "infer");
   return run_guarded([&] {
     if (argc < 2) {
       std::fputs(help_text().c_str(), stderr);

@@ -90,6 +90,7 @@ OrderedJson result_json(const BenchResult& r, const Ceilings& ceilings) {
   json["rejected"] = t.rejected;
   json["contended"] = t.contended;
   json["cpu_share"] = rounded(t.cpu_share());
+  json["cpu_ms_min"] = rounded(t.least_cpu_ms());
   json["per_second"] = {{"unit", r.unit}, {"value", rounded(1e3 * r.amount / t.median())}};
   const Limit limit = limit_of(r, ceilings);
   if (limit.name.empty())
@@ -109,8 +110,8 @@ std::string result_text(const BenchResult& r, const Ceilings& ceilings) {
   const Timing& t = r.timing;
   const Limit limit = limit_of(r, ceilings);
   return fmt::format(
-      "{:<8} {:>9.2f} {:>9.2f} {:>8.2f} {:>9.2f} {:>7} {:>10.1f} {:<8} {:<10} {}\n", r.what, t.median(), t.least(),
-      t.iqr(), t.p90(),
+      "{:<8} {:>9.2f} {:>9.2f} {:>8.2f} {:>9.2f} {:>8.2f} {:>7} {:>10.1f} {:<8} {:<10} {}\n", r.what, t.median(),
+      t.least(), t.iqr(), t.p90(), t.least_cpu_ms(),
       fmt::format("{}/{}{}", t.ms.size(), t.ms.size() + (t.contended ? 0 : t.rejected), t.contended ? "!" : ""),
       1e3 * r.amount / t.median(), r.unit + "/s",
       limit.name.empty() ? "" : fmt::format("{:.0f} % {}", 100 * limit.share, limit.name), r.does);
@@ -166,8 +167,8 @@ int run_bench(const std::vector<std::string>& args) {
              simd_name(simd()), int_dot_name(int_dot()), bf16_dot_name(bf16_dot()), threads);
   fmt::print("limits   read {:.1f} GB/s, fp32 {:.0f} GFLOP/s, int8 {:.0f} GOP/s, bf16 {:.0f} GFLOP/s\n", c.read_gb_s,
              c.fp32_gflop_s, c.int8_gop_s, c.bf16_gflop_s);
-  fmt::print("{:<8} {:>9} {:>9} {:>8} {:>9} {:>7} {:>10} {:<8} {:<10} {}\n", "part", "ms median", "min", "iqr", "p90",
-             "counted", "rate", "", "of limit", "what");
+  fmt::print("{:<8} {:>9} {:>9} {:>8} {:>9} {:>8} {:>7} {:>10} {:<8} {:<10} {}\n", "part", "ms median", "min", "iqr",
+             "p90", "cpu min", "counted", "rate", "", "of limit", "what");
   for (const BenchResult& r : results) fmt::print("{}", result_text(r, c));
   fmt::print("peak     {:.0f} MiB resident\n", peak_mib());
   return 0;

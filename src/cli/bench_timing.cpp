@@ -28,6 +28,7 @@ double quantile_of(std::vector<double> x, double q) {
 
 double Timing::quantile(double q) const { return quantile_of(ms, q); }
 double Timing::cpu_share() const { return quantile_of(shares, 0.5); }
+double Timing::least_cpu_ms() const { return quantile_of(cpu_ms, 0); }
 
 Timing time_calls(int repeat, const std::function<void()>& work) {
   work();
@@ -38,7 +39,8 @@ Timing time_calls(int repeat, const std::function<void()>& work) {
     const auto start = std::chrono::steady_clock::now();
     work();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const double share = (thread_seconds() - cpu) / std::max(seconds, 1e-9);
+    timing.cpu_ms.push_back(1e3 * (thread_seconds() - cpu));
+    const double share = timing.cpu_ms.back() / std::max(1e3 * seconds, 1e-6);
     all.push_back(1e3 * seconds);
     timing.shares.push_back(share);
     if (share >= Timing::kCpuShare)

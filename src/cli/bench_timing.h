@@ -13,6 +13,7 @@ struct Timing {
   static constexpr double kCpuShare = 0.96;  // of the calling thread; below it another program was in the way
 
   std::vector<double> ms;      // of the repetitions that count, as they came
+  std::vector<double> cpu_ms;  // of all repetitions: the calling thread's processor time
   std::vector<double> shares;  // of all repetitions: the calling thread's processor time over the clock's
   int rejected = 0;            // repetitions that had less than kCpuShare
   bool contended = false;      // too few were left: all of them count
@@ -21,7 +22,8 @@ struct Timing {
   double least() const { return quantile(0); }
   double iqr() const { return quantile(0.75) - quantile(0.25); }
   double p90() const { return quantile(0.9); }
-  double cpu_share() const;  // the median
+  double cpu_share() const;     // the median
+  double least_cpu_ms() const;  // what remains of a time when nobody is in the way, on a machine where somebody is
   // Linear between the neighbours, as NumPy's default.
   double quantile(double q) const;
 };

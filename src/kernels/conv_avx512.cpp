@@ -27,19 +27,19 @@ CP_AVX512F void run(const DepthwiseArguments& d, const float* x, const Taps& tap
   const __m512 zero = _mm512_setzero_ps(), six = _mm512_set1_ps(6.f);
   for (std::size_t c = 0; c < channels; c += 16) {
     __m512 sum[PIXELS];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PIXELS; ++p) sum[p] = _mm512_loadu_ps(d.bias + c);
     for (int ky = taps.y0; ky < taps.y1; ++ky) {
       const float* from = x + static_cast<std::size_t>(ky) * row + static_cast<std::size_t>(taps.x0) * channels + c;
       const float* weight = d.weight + static_cast<std::size_t>(ky * d.window.kernel + taps.x0) * channels + c;
       for (int kx = taps.x0; kx < taps.x1; ++kx, from += channels, weight += channels) {
         const __m512 w = _mm512_loadu_ps(weight);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int p = 0; p < PIXELS; ++p)
           sum[p] = _mm512_fmadd_ps(w, _mm512_loadu_ps(from + static_cast<std::size_t>(p) * step), sum[p]);
       }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PIXELS; ++p) {
       if (d.activation == Activation::relu6) sum[p] = _mm512_min_ps(_mm512_max_ps(sum[p], zero), six);
       _mm512_storeu_ps(y + static_cast<std::size_t>(p) * channels + c, sum[p]);
@@ -51,7 +51,6 @@ CP_AVX512F void run(const DepthwiseArguments& d, const float* x, const Taps& tap
 
 CP_AVX512F void depthwise_avx512(const DepthwiseArguments& d) {
   const Window& w = d.window;
-  constexpr int kPixels = 4;
   for (int out_y = 0; out_y < w.out_height; ++out_y) {
     const int in_y = out_y * w.stride - w.before;
     for (int out_x = 0; out_x < w.out_width;) {
@@ -61,13 +60,13 @@ CP_AVX512F void depthwise_avx512(const DepthwiseArguments& d) {
       float* y = d.y + static_cast<std::size_t>(out_y * w.out_width + out_x) * static_cast<std::size_t>(d.channels);
       Taps taps{std::max(0, -in_y), std::min(w.kernel, d.height - in_y), std::max(0, -in_x),
                 std::min(w.kernel, d.width - in_x)};
-      const bool several =
-          out_x + kPixels <= w.out_width && in_x >= 0 && in_x + (kPixels - 1) * w.stride + w.kernel <= d.width;
-      if (several)
-        run<kPixels>(d, d.x + corner, taps, y);
-      else
-        run<1>(d, d.x + corner, taps, y);
-      out_x += several ? kPixels : 1;
+      // Neighbours whose windows lie inside the row: as many as there are.
+      const auto fit = [&](int pixels) {
+        return out_x + pixels <= w.out_width && in_x >= 0 && in_x + (pixels - 1) * w.stride + w.kernel <= d.width;
+      };
+      const int pixels = fit(8) ? 8 : fit(4) ? 4 : 1;
+      (pixels == 8 ? run<8> : pixels == 4 ? run<4> : run<1>)(d, d.x + corner, taps, y);
+      out_x += pixels;
     }
   }
 }

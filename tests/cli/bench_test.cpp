@@ -43,6 +43,7 @@ TEST_F(Bench, JsonHasThePromisedKeys) {
     EXPECT_GT(r["per_second"]["value"], 0);
     EXPECT_GT(r["peak_rss_mib"], 1);
     EXPECT_GT(r["cpu_share"], 0);
+    EXPECT_LE(r["cpu_ms_min"], r["ms"]["p90"]);
   }
   EXPECT_EQ(visited, (std::vector<std::string>{"prefill", "decode", "vision", "head", "metrics"}));
   EXPECT_EQ(json["results"][0]["limit"]["of"], "fp32");
@@ -83,6 +84,7 @@ TEST(BenchTiming, QuantilesAreNumPysAndSleepersAreRejected) {
   EXPECT_EQ(slept.ms.size(), 15u);
   EXPECT_EQ(calls, 16);
   EXPECT_LT(slept.cpu_share(), 0.9);
+  EXPECT_LT(slept.least_cpu_ms(), 2);
 }
 
 }  // namespace
