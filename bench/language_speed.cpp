@@ -207,10 +207,10 @@ int run(const Settings& s) {
   };
   once(false);
   const double answer = seconds_since(begin);
-  double ceiling = read_ceiling();
+  Ceilings most = measure_ceilings(s.threads);
   for (int i = 0; i < s.runs; ++i) {
     once(true);
-    ceiling = std::max(ceiling, read_ceiling());
+    most.read_gb_s = std::max(most.read_gb_s, measure_ceilings(s.threads).read_gb_s);
   }
   const double peak = static_cast<double>(peak_kib()) / 1024, bytes = bytes_per_step(model.config(), leading == 0);
   fmt::print(
@@ -221,9 +221,9 @@ int run(const Settings& s) {
       R"("int8_gop_s":{:.1f},"bf16_gflop_s":{:.1f},"peak_load_mib":{},"peak_mib":{:.0f},"prefill_cpu_ms_min":{:.1f},"decode_cpu_ms_per_tok_min":{:.2f})",
       processor(), s.threads, s.prompt, s.tokens, s.beams, s.runs, s.exact ? "exact" : "fast", int_dot_name(int_dot()),
       bf16_dot_name(bf16_dot()), load, answer, s.prompt / least(prefill), s.prompt / median(prefill),
-      s.beams / least(decode), s.beams / median(decode), bytes / 1e6, bytes / least(decode) / 1e9, ceiling,
-      bytes / least(decode) / 1e9 / ceiling, float_ceiling(), int8_ceiling(), bf16_ceiling(), peak_load / 1024, peak,
-      1e3 * least(prefill_cpu), 1e3 * least(decode_cpu));
+      s.beams / least(decode), s.beams / median(decode), bytes / 1e6, bytes / least(decode) / 1e9, most.read_gb_s,
+      bytes / least(decode) / 1e9 / most.read_gb_s, most.fp32_gflop_s, most.int8_gop_s, most.bf16_gflop_s,
+      peak_load / 1024, peak, 1e3 * least(prefill_cpu), 1e3 * least(decode_cpu));
   if (s.check && !s.exact) {
     const Quality q = compare(s, model);
     fmt::print(R"(,"logits_relative_rms":{:.5f},"top1_agreement":{:.3f},"leading_equals_whole":{:.3f},"places":{})",

@@ -3,6 +3,7 @@
 #   tools/setup.sh runtime   packages for the program `changepilot`
 #   tools/setup.sh learn     and a LibTorch 2.x for `changepilot-learn`, in .deps/venv
 #   tools/setup.sh test      and the packages of the tests
+#   tools/setup.sh bench     packages for the program and for the micro-benchmarks (-DCP_BUILD_BENCH=ON)
 # CP_TORCH_ROOT names a torch 2.x package that is to be used instead; CP_TORCH_INDEX names another package index to take
 # the wheel from (PyTorch's own index of CPU wheels saves gigabytes where there is no NVIDIA card).
 set -euo pipefail
@@ -14,6 +15,7 @@ readonly runtime_packages=(
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev libssl-dev zlib1g-dev
   libpng-dev libjpeg62-turbo-dev libtiff-dev libfreetype-dev fonts-wqy-microhei libutf8proc-dev libstemmer-dev)
 readonly learn_packages=(python3 python3-venv)
+readonly bench_packages=(libbenchmark-dev)
 readonly test_packages=(libgtest-dev libgmock-dev clang-format-14 git)
 
 install_packages() {
@@ -64,5 +66,6 @@ case "${1:-}" in
   runtime) install_packages "${runtime_packages[@]}" ;;
   learn) install_packages "${runtime_packages[@]}" "${learn_packages[@]}" && install_torch ;;
   test) install_packages "${runtime_packages[@]}" "${learn_packages[@]}" "${test_packages[@]}" && install_torch ;;
-  *) echo "usage: tools/setup.sh runtime|learn|test" >&2; exit 2 ;;
+  bench) install_packages "${runtime_packages[@]}" "${bench_packages[@]}" ;;
+  *) echo "usage: tools/setup.sh runtime|learn|test|bench" >&2; exit 2 ;;
 esac

@@ -1,5 +1,6 @@
 #include "cli/app.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -102,7 +103,18 @@ int run_guarded(const std::function<int()>& work) {
   }
 }
 
+// An answer asks for the same large blocks again and again; glibc would map and unmap each, a page fault for every 4
+// KB.
+static void keep_freed_memory() {
+#if defined(__GLIBC__)
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  ::mallopt(M_TOP_PAD, 16 << 20);
+#endif
+}
+
 int run(int argc, char** argv) {
+  keep_freed_memory();
   return run_guarded([&] {
     if (argc < 2) {
       std::fputs(help_text().c_str(), stderr);

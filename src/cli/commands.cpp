@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 
 #include "cli/ablate.h"
+#include "cli/bench.h"
 #include "cli/dataset.h"
 #include "cli/infer.h"
 #include "cli/model.h"
@@ -18,6 +19,7 @@ std::span<const Command> commands() {
       {"infer", "answers on one pair of images: caption, action, region, picture", run_infer},
       {"ablate", "trains and validates a matrix of variants of a model, and makes tables",
        [](const std::vector<std::string>& args) { return run_ablate(args); }},
+      {"bench", "times a model's parts on this machine, beside what the machine can do at most", run_bench},
       {"dataset", "checks, builds and converts data sets in LEVIR-CC layout", run_dataset},
       {"model", "assembles, checks, quantises and tries models", run_model},
       {"report", "makes a page about validations and training runs, exports their numbers", run_report},

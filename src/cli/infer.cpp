@@ -1,6 +1,7 @@
 #include "cli/infer.h"
 
 #include <filesystem>
+#include <future>
 
 #include <fmt/format.h>
 
@@ -22,7 +23,7 @@ constexpr const char* kStages[] = {"preprocess", "vision", "fusion", "language",
 constexpr std::size_t kChangesShown = 5, kCaptionsShown = 3;
 
 struct InferOptions {
-  std::string before, after, model, checkpoint, out, animation;
+  std::string before, after, model, checkpoint, out, animation, vision_precision = "float32";
   AnswerOptions answer;
   int threads = 0;
   bool json = false, exact = false;
@@ -49,6 +50,8 @@ bool parse_infer(const std::vector<std::string>& args, InferOptions& o) {
   line.option("top_k", o.answer.top_k, "draw among the k most likely tokens; 0: all");
   line.option("top_p", o.answer.top_p, "draw among the most likely tokens that hold this share; 1: all");
   line.option("repetition_penalty", o.answer.repetition_penalty, "above 1: say again less often");
+  line.option("vision_precision", o.vision_precision,
+              "CLIP's products: float32, bfloat16, or fast (bfloat16 where the processor has it)");
   line.option("out", o.out, "PNG file to draw the answer into");
   line.option("animation", o.animation, "GIF file that shows how the action head's samples gather");
   line.option("threads", o.threads, "threads to compute with; 0: as many as processors it may run on");
@@ -80,6 +83,7 @@ OrderedJson answer_json(const Answer& answer) {
   json["changes"] = changes_json(answer.changes);
   json["times_ms"] = times_json(answer.times_ms);
   json["captions"] = captions_json(answer.captions);
+  if (!answer.thought.empty()) json["thought"] = answer.thought;
   json["changed"] = answer.changed;
   json["identical"] = answer.identical;
   return json;
@@ -122,14 +126,18 @@ std::string answer_text(const Answer& answer, int width, int height) {
 int run_infer(const std::vector<std::string>& args) {
   InferOptions o;
   if (!parse_infer(args, o)) return 0;
+  if (o.threads > 0) thread_pool().set_threads(o.threads);
+  SessionOptions how;
+  how.vision = parse_vision_precision(o.vision_precision);
+  // Both at once; what is wrong with the first is said first.
+  std::future<Image> second = std::async(usable_processors() > 1 ? std::launch::async : std::launch::deferred,
+                                         [&] { return read_rgb(o.after); });
   const Image before = read_rgb(o.before);
-  const Image after = read_rgb(o.after);
+  const Image after = second.get();
   if (before.width != after.width || before.height != after.height)
     throw UserError(ErrorKind::data, o.after,
                     fmt::format("is {} px, but {} is {} px.", size_text(after), o.before, size_text(before)),
                     "Both images must show the same ground at the same size; crop or resample one.");
-  if (o.threads > 0) thread_pool().set_threads(o.threads);
-  SessionOptions how;
   how.exact = o.exact;
   const Session session = Session::open(chosen_model_folder(o.model, o.checkpoint), how);
   Trace trace;

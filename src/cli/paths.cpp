@@ -38,14 +38,15 @@ fs::path default_model_folder(const fs::path& program) {
                   "Name a model folder with --model or CHANGEPILOT_MODEL.");
 }
 
+// The last state of a run rather than its best one by validation loss: figures of that would not be held out.
 fs::path checkpoint_model_folder(const fs::path& path) {
-  for (const char* inside : {"model", "best/model", "last/model", "checkpoints/best/model", "checkpoints/last/model"})
+  for (const char* inside : {"model", "last/model", "checkpoints/last/model", "best/model", "checkpoints/best/model"})
     if (is_model(path / inside)) return path / inside;
   std::error_code ignored;
   throw UserError(
       ErrorKind::model, path.string(),
       fs::exists(path, ignored)
-          ? "wanted a checkpoint (a folder with model/) or a run (with checkpoints/best), found neither."
+          ? "wanted a checkpoint (a folder with model/) or a run (with checkpoints/last), found neither."
           : "there is no such folder.",
       is_model(path) ? "It is a model folder: name it with --model." : "Checkpoints stand in runs/NAME/checkpoints.");
 }

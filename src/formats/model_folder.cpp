@@ -2,10 +2,12 @@
 #include "formats/model_folder.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 
 #include "core/file.h"
+#include "core/thread_pool.h"
 #include "formats/json_fields.h"
 
 namespace cp {
@@ -84,6 +86,7 @@ ModelManifest::Head read_head(JsonFields fields) {
   head.samples = fields.whole("samples", 1, 100'000);
   head.snap_sigma = fields.number("snap_sigma", 0, 100);
   head.target = fields.choice("target", kTargets);
+  if (fields.has("thought")) head.thought = fields.boolean("thought");
   fields.finish();
   return head;
 }
@@ -269,6 +272,7 @@ OrderedJson to_json(const ModelManifest& m) {
                   {"samples", m.head.samples},
                   {"snap_sigma", m.head.snap_sigma},
                   {"target", m.head.target}};
+  if (m.head.thought) json["head"]["thought"] = true;
   if (m.head.condition == "visual_grid") json["head"]["evidence"] = m.head.evidence;
   json["region"] = region_json(m.region);
   json["abstain"] = {{"area", m.abstain.area}};
@@ -290,16 +294,29 @@ fs::path part_path(const fs::path& folder, const std::string& path) {
 }  // absolute stays absolute
 
 void verify_files(const fs::path& folder, const ModelManifest& manifest) {
-  std::string faults;
-  for (const auto& [path, hash] : manifest.files) {
-    const fs::path file = part_path(folder, path);
-    if (!fs::is_regular_file(file)) {
-      faults += fmt::format("\n  missing: {}", path);
-      continue;
-    }
-    const std::string found = sha256_hex_file(file);
-    if (found != hash) faults += fmt::format("\n  differs: {} (sha256 wanted {}, found {})", path, hash, found);
+  // The longest first, so that no thread is left alone with it; what is wrong is listed in the manifest's order.
+  const std::vector<std::pair<std::string, std::string>> files(manifest.files.begin(), manifest.files.end());
+  std::vector<std::string> fault(files.size());
+  std::vector<std::uintmax_t> size(files.size());
+  std::vector<std::size_t> order(files.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const fs::path file = part_path(folder, files[i].first);
+    if (fs::is_regular_file(file))
+      size[i] = fs::file_size(file);
+    else
+      fault[i] = fmt::format("\n  missing: {}", files[i].first);
   }
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return size[a] > size[b]; });
+  thread_pool().run(files.size(), [&](std::size_t piece) {
+    const std::size_t i = order[piece];
+    if (!fault[i].empty()) return;
+    const auto& [path, hash] = files[i];
+    const std::string now = sha256_hex_file(part_path(folder, path));
+    if (now != hash) fault[i] = fmt::format("\n  differs: {} (sha256 wanted {}, found {})", path, hash, now);
+  });
+  std::string faults;
+  for (const std::string& one : fault) faults += one;
   for (const std::string& part : {manifest.fusion.file, manifest.head.file})
     if (manifest.files.count(part) == 0) faults += fmt::format("\n  not listed: {}", part);
   if (!faults.empty())

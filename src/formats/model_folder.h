@@ -72,6 +72,7 @@ struct ModelManifest {
     int samples = 64;
     double snap_sigma = 0.25;        // in units of [-1, 1]; 0 = off
     std::string target = "largest";  // or union, centroid
+    bool thought = false;            // of kind token: a chain of thought comes before the action
   } head;
 
   // Calibration of the region (docs/nano.md, section 6). The form of older models, one "level" with its "threshold", is

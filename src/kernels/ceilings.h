@@ -1,20 +1,22 @@
 #pragma once
-// In:  how many threads.
-// Out: what this machine does at most at this moment: bytes read from memory, sums of products; to stand beside every
-//      speed that is measured in the same process.
-// Not here: the kernels that are held against them.
+// In:  nothing but the machine, as it is at the moment.
+// Out: what it can do at most in this process now: how fast memory is read, how fast numbers are multiplied. Figures of
+//      real work are given as a share of these.
+// Not here: what is compared with them (bench/, cli/bench.h).
 
 #include <cstddef>
 
 namespace cp {
 
-// Best of several passes over 256 MiB on large pages by thread_pool(): GB/s (1e9) read.
-double read_ceiling();
+struct Ceilings {
+  int threads = 1;
+  double read_gb_s = 0;     // sum of an array that no cache holds, all threads together
+  double fp32_gflop_s = 0;  // fused multiply-adds in registers, the widest that simd() allows
+  double int8_gop_s = 0;    // products and sums of 8-bit integers as int_dot() does them; 0 where it is scalar
+  double bf16_gflop_s = 0;  // products of bfloat16 as bf16_dot() does them; 0 where they are widened
+};
 
-// Sums of products in registers alone, by all threads of thread_pool() at once, 1e9 operations a second (a product and
-// its sum are two). 0 where the processor has no such instruction.
-double float_ceiling();  // float32, the widest fused multiply-add of simd()
-double int8_ceiling();   // as int_dot() has it; 0 for scalar
-double bf16_ceiling();   // as bf16_dot() has it; 0 for widened
+// Each the best of `repeat` runs of some milliseconds; `bytes` is the array that is read (all threads together).
+Ceilings measure_ceilings(int threads, int repeat = 5, std::size_t bytes = std::size_t{512} << 20);
 
 }  // namespace cp

@@ -95,7 +95,9 @@ void depthwise(std::span<const float> x, int height, int width, int channels, co
   CP_CHECK(y.size() == volume(window.out_height, window.out_width, channels), "depthwise: y is not H' x W' x C");
   const DepthwiseArguments arguments{x.data(),      height,      width,    channels,  window,
                                      weight.data(), bias.data(), y.data(), activation};
-  if (simd() >= Simd::avx2 && channels % 8 == 0)
+  if (simd() == Simd::avx512 && channels % 16 == 0)
+    depthwise_avx512(arguments);
+  else if (simd() >= Simd::avx2 && channels % 8 == 0)
     depthwise_avx2(arguments);
   else
     depthwise_scalar(arguments);

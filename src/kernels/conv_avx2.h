@@ -1,6 +1,6 @@
 #pragma once
-// In:  the checked arguments of depthwise() in conv.h, C a multiple of 8.
-// Out: the same result with AVX2 and FMA; only to be called when simd() says so.
+// In:  the checked arguments of depthwise() in conv.h, C a multiple of 8, or of 16 for AVX-512.
+// Out: the same result with AVX2 and FMA, or with AVX-512, equal to the bit; only to be called when simd() says so.
 // Not here: checks, choice of the path (conv.cpp).
 
 #include "kernels/conv.h"
@@ -18,5 +18,6 @@ struct DepthwiseArguments {
 };
 
 void depthwise_avx2(const DepthwiseArguments& arguments);
+void depthwise_avx512(const DepthwiseArguments& arguments);
 
 }  // namespace cp

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/thread_pool.h"
 #include "kernels/cpu.h"
 #include "kernels/gemm_avx2.h"
+#include "kernels/gemm_avx512.h"
 
 namespace cp {
 
@@ -12,10 +14,12 @@ namespace {
 
 std::size_t area(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
 
-void panel_scalar(const float* a, int m, const float* panel, int k_count, int width, const float* bias, float* c,
-                  std::size_t ldc, Activation activation) {
+constexpr double kWorthThreads = 2e6;  // multiplications that take longer than a fork and join
+
+void panel_scalar(const float* a, std::size_t lda, int m, const float* panel, int k_count, int width, const float* bias,
+                  float* c, std::size_t ldc, Activation activation) {
   constexpr int kPanel = PackedMatrix::kPanel;
-  for (int i = 0; i < m; ++i, a += k_count, c += ldc) {
+  for (int i = 0; i < m; ++i, a += lda, c += ldc) {
     float sum[kPanel] = {};
     for (int k = 0; k < k_count; ++k)
       for (int j = 0; j < kPanel; ++j) sum[j] += a[k] * panel[k * kPanel + j];
@@ -48,8 +52,12 @@ PackedMatrix pack_transposed(std::span<const float> w, int n, int k) {
   float* to = out.panels.data();
   for (int p = 0; p < out.panel_count(); ++p) {
     const int first = p * PackedMatrix::kPanel, count = std::min(PackedMatrix::kPanel, n - first);
-    for (int row = 0; row < k; ++row, to += PackedMatrix::kPanel)
-      for (int j = 0; j < count; ++j) to[j] = w[area(first + j, k) + static_cast<std::size_t>(row)];
+    // A row of W at a time: it is read from front to back, and a panel fits into the second-level cache.
+    for (int j = 0; j < count; ++j) {
+      const float* const from = w.data() + area(first + j, k);
+      for (int row = 0; row < k; ++row) to[row * PackedMatrix::kPanel + j] = from[row];
+    }
+    to += area(k, PackedMatrix::kPanel);
   }
   return out;
 }
@@ -59,22 +67,35 @@ void gemm(std::span<const float> a, int m, const PackedMatrix& b, std::span<cons
   CP_CHECK(a.size() == area(m, b.rows), "gemm: A is not M x K");
   CP_CHECK(c.size() == area(m, b.cols), "gemm: C is not M x N");
   CP_CHECK(bias.empty() || bias.size() == static_cast<std::size_t>(b.cols), "gemm: the bias is not N long");
-  const float* bias_or_null = bias.empty() ? nullptr : bias.data();
-  if (simd() >= Simd::avx2) return gemm_avx2(a.data(), m, b, bias_or_null, c.data(), activation);
-  for (int p = 0; p < b.panel_count(); ++p) {
-    const int col = p * PackedMatrix::kPanel;
-    panel_scalar(a.data(), m, b.panel(p), b.rows, std::min(PackedMatrix::kPanel, b.cols - col),
-                 bias_or_null ? bias_or_null + col : nullptr, c.data() + col, static_cast<std::size_t>(b.cols),
-                 activation);
-  }
+  const float* const bias_or_null = bias.empty() ? nullptr : bias.data();
+  const std::size_t lda = static_cast<std::size_t>(b.rows), ldc = static_cast<std::size_t>(b.cols);
+  const auto part = [&](std::size_t row, std::size_t row_end, std::size_t col, std::size_t col_end) {
+    gemm_strided(a.data() + row * lda, lda, static_cast<int>(row_end - row), b.panels.data() + col * lda, b.rows,
+                 static_cast<int>(col_end - col), bias_or_null ? bias_or_null + col : nullptr,
+                 c.data() + row * ldc + col, ldc, activation);
+  };
+  const std::size_t rows = static_cast<std::size_t>(m);
+  if (static_cast<double>(m) * b.rows * b.cols < kWorthThreads) return part(0, rows, 0, ldc);
+  // What is read once by all threads together is cut: the larger of the two.
+  if (rows > ldc)
+    thread_pool().run_ranges(rows, 16, [&](std::size_t from, std::size_t to) { part(from, to, 0, ldc); });
+  else
+    thread_pool().run_ranges(ldc, 2 * PackedMatrix::kPanel,
+                             [&](std::size_t from, std::size_t to) { part(0, rows, from, to); });
+}
+
+void gemm_strided(const float* a, std::size_t lda, int m, const float* panels, int k, int n, const float* bias,
+                  float* c, std::size_t ldc, Activation activation) {
+  if (simd() == Simd::avx512) return panels_avx512(a, lda, m, panels, k, n, bias, c, ldc, activation);
+  if (simd() == Simd::avx2) return panels_avx2(a, lda, m, panels, k, n, bias, c, ldc, activation);
+  for (int col = 0; col < n; col += PackedMatrix::kPanel)
+    panel_scalar(a, lda, m, panels + static_cast<std::size_t>(col) * static_cast<std::size_t>(k), k,
+                 std::min(PackedMatrix::kPanel, n - col), bias ? bias + col : nullptr, c + col, ldc, activation);
 }
 
 void gemm_panel(const float* a, int m, const float* panel, int k, int width, const float* bias, float* c,
                 std::size_t ldc, Activation activation) {
-  if (simd() >= Simd::avx2)
-    panel_avx2(a, m, panel, k, width, bias, c, ldc, activation);
-  else
-    panel_scalar(a, m, panel, k, width, bias, c, ldc, activation);
+  gemm_strided(a, static_cast<std::size_t>(k), m, panel, k, width, bias, c, ldc, activation);
 }
 
 float dot(const float* a, const float* b, int n) {

@@ -12,7 +12,7 @@ namespace cp {
 enum class Activation { none, relu6 };
 
 // B (K N) in panels of 16 columns: panel p holds columns 16p .. 16p+15, row after row, padded with zeros on the right.
-// One panel's row is two AVX2 registers, and a product reads each panel from front to back.
+// One panel's row is two AVX2 registers or one of AVX-512, and a product reads each panel from front to back.
 struct PackedMatrix {
   static constexpr int kPanel = 16;
   int rows = 0;  // K
@@ -30,10 +30,16 @@ PackedMatrix pack(std::span<const float> b, int k, int n);
 // From W (N K), as torch keeps the weight of a linear layer or of a 1 x 1 convolution: B = W^T.
 PackedMatrix pack_transposed(std::span<const float> w, int n, int k);
 
-// a (M K), c (M N), bias (N) or empty. Adds in the order of k within a value; AVX2 and scalar differ by rounding only
-// (fused multiply-add).
+// a (M K), c (M N), bias (N) or empty. Adds in the order of k within a value, whatever M and N are: AVX2 and AVX-512
+// give the same bits, the scalar code differs by rounding only (no fused multiply-add). Large products are cut among
+// the threads of thread_pool().
 void gemm(std::span<const float> a, int m, const PackedMatrix& b, std::span<const float> bias, std::span<float> c,
           Activation activation = Activation::none);
+
+// The same on one thread for parts of matrices: rows of `a` are `lda` apart, rows of `c` are `ldc` apart; `panels` as
+// PackedMatrix has them, from column 0 of `c`; `bias` may be null.
+void gemm_strided(const float* a, std::size_t lda, int m, const float* panels, int k, int n, const float* bias,
+                  float* c, std::size_t ldc, Activation activation = Activation::none);
 
 // The part of gemm() that belongs to one panel: c (M width) = activation(a (M K) panel (K 16) + bias (width)). Rows of
 // c are `ldc` apart; `bias` may be null; width is at most 16.

@@ -54,11 +54,9 @@ using BlockFunction = void (*)(const float*, std::size_t, const float*, int, con
                                Activation);
 constexpr BlockFunction kBlocks[kRows + 1] = {nullptr, block<1>, block<2>, block<3>, block<4>, block<5>, block<6>};
 
-}  // namespace
-
-CP_AVX2 void panel_avx2(const float* a, int m, const float* panel, int k, int width, const float* bias, float* c,
-                        std::size_t ldc, Activation activation) {
-  const std::size_t lda = static_cast<std::size_t>(k);
+// One panel, `width` of its columns.
+CP_AVX2 void one_panel(const float* a, std::size_t lda, int m, const float* panel, int k, int width, const float* bias,
+                       float* c, std::size_t ldc, Activation activation) {
   alignas(32) float bias_of_panel[kPanel] = {};
   if (bias) std::copy_n(bias, width, bias_of_panel);
   for (int row = 0; row < m; row += kRows) {
@@ -75,20 +73,18 @@ CP_AVX2 void panel_avx2(const float* a, int m, const float* panel, int k, int wi
   }
 }
 
-CP_AVX2 void gemm_avx2(const float* a, int m, const PackedMatrix& b, const float* bias, float* c,
-                       Activation activation) {
-  const std::size_t lda = static_cast<std::size_t>(b.rows), ldc = static_cast<std::size_t>(b.cols);
+}  // namespace
+
+CP_AVX2 void panels_avx2(const float* a, std::size_t lda, int m, const float* panels, int k, int n, const float* bias,
+                         float* c, std::size_t ldc, Activation activation) {
   // Rows of A that stay in the second-level cache (128 KiB of it) while all panels pass over them.
-  const int rows_at_once = std::max(kRows, 32768 / std::max(1, b.rows) / kRows * kRows);
+  const int rows_at_once = std::max(kRows, 32768 / std::max(1, k) / kRows * kRows);
   for (int first = 0; first < m; first += rows_at_once) {
     const int count = std::min(rows_at_once, m - first);
-    const float* a_rows = a + static_cast<std::size_t>(first) * lda;
-    float* c_rows = c + static_cast<std::size_t>(first) * ldc;
-    for (int p = 0; p < b.panel_count(); ++p) {
-      const int col = p * kPanel;
-      panel_avx2(a_rows, count, b.panel(p), b.rows, std::min(kPanel, b.cols - col), bias ? bias + col : nullptr,
-                 c_rows + col, ldc, activation);
-    }
+    for (int col = 0; col < n; col += kPanel)
+      one_panel(a + static_cast<std::size_t>(first) * lda, lda, count,
+                panels + static_cast<std::size_t>(col) * static_cast<std::size_t>(k), k, std::min(kPanel, n - col),
+                bias ? bias + col : nullptr, c + static_cast<std::size_t>(first) * ldc + col, ldc, activation);
   }
 }
 
@@ -118,10 +114,8 @@ CP_AVX2 void axpy_avx2(float s, const float* x, float* y, int n) {
 
 namespace cp {
 
-void gemm_avx2(const float*, int, const PackedMatrix&, const float*, float*, Activation) {
-  CP_CHECK(false, "no AVX2 in this build");
-}
-void panel_avx2(const float*, int, const float*, int, int, const float*, float*, std::size_t, Activation) {
+void panels_avx2(const float*, std::size_t, int, const float*, int, int, const float*, float*, std::size_t,
+                 Activation) {
   CP_CHECK(false, "no AVX2 in this build");
 }
 float dot_avx2(const float*, const float*, int) { CP_CHECK(false, "no AVX2 in this build"); }

@@ -7,9 +7,9 @@
 
 namespace cp {
 
-void gemm_avx2(const float* a, int m, const PackedMatrix& b, const float* bias, float* c, Activation activation);
-void panel_avx2(const float* a, int m, const float* panel, int k, int width, const float* bias, float* c,
-                std::size_t ldc, Activation activation);
+// As gemm_strided().
+void panels_avx2(const float* a, std::size_t lda, int m, const float* panels, int k, int n, const float* bias, float* c,
+                 std::size_t ldc, Activation activation);
 float dot_avx2(const float* a, const float* b, int n);
 void axpy_avx2(float s, const float* x, float* y, int n);
 

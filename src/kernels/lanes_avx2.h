@@ -3,7 +3,7 @@
 // Out: what several AVX2 kernels do with them.
 // Not here: anything for other processors; included only where CP_HAVE_AVX2 is 1.
 
-#include <immintrin.h>
+#include "kernels/intrinsics.h"
 
 #include "kernels/cpu.h"
 

@@ -58,8 +58,17 @@ ModelManifest::Flag fit_flag(std::span<const double> logits, std::span<const int
   return flag;
 }
 
-double conformal_quantile(std::vector<double> scores, double level) {
-  const auto rank = static_cast<std::size_t>(std::ceil((static_cast<double>(scores.size()) + 1) * level));
+double conformal_quantile(std::vector<double> scores, double level, double confidence) {
+  const auto n = static_cast<double>(scores.size());
+  auto rank = static_cast<std::size_t>(std::ceil((n + 1) * level));
+  if (confidence > 0) {
+    rank = 0;
+    for (double below = 0; below < confidence && rank <= scores.size(); ++rank) {  // below = P(Binomial < rank)
+      const auto k = static_cast<double>(rank);
+      below += std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) + k * std::log(level) +
+                        (n - k) * std::log1p(-level));
+    }
+  }
   if (rank > scores.size()) return 1.0;
   std::sort(scores.begin(), scores.end());
   return scores[rank - 1];
@@ -112,7 +121,7 @@ std::optional<Calibration> calibrate(const TrainConfig& config, const TrainData&
     result.region.levels.push_back({level, conformal_quantile(scores, level)});
   result.region.map_share = 1;
   result.region.n = static_cast<int>(scores.size());
-  result.region.method = "split_conformal";
+  result.region.method = "split_conformal, confidence 0.95";
   result.pairs = static_cast<int>(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) {
     const double p = 1 / (1 + std::exp(-(logits[i] - result.flag.bias) / result.flag.temperature));

@@ -29,8 +29,11 @@ std::vector<int> scene_folds(const std::vector<TrainPair>& pairs, int folds, std
 // where p = 0.5. Both classes must occur.
 ModelManifest::Flag fit_flag(std::span<const double> logits, std::span<const int> flags);
 
-// Split-conformal quantile: the ceil((n + 1) level)-th smallest score (Vovk et al. 2005); 1 when n is too small for it.
-double conformal_quantile(std::vector<double> scores, double level);
+// Split-conformal quantile that holds its level with `confidence` over the draw of the n calibrating scores, not on the
+// average of all draws alone: the r-th smallest score with the least r for which P(Binomial(n, level) < r) >=
+// confidence, since its coverage is Beta(r, n + 1 - r) (Vovk 2012, arXiv:1209.2673, proposition 2b). 1 when n is too
+// small for it. confidence 0: the ceil((n + 1) level)-th smallest (Vovk et al. 2005).
+double conformal_quantile(std::vector<double> scores, double level, double confidence = 0.95);
 
 // What the fold's network, which did not see the scene, says of every (pair, view), pair-major: how maps and flags look
 // on unseen scenes, which the action head learns from.

@@ -100,6 +100,7 @@ std::optional<HeadCalibration> calibrate_head(const HeadOptions& options, std::u
   region.levels.clear();
   for (const double level : kLevels) region.levels.push_back({level, conformal_quantile(scores, level)});
   region.n = static_cast<int>(scores.size());
+  region.method = "split_conformal, confidence 0.95";
   region.target = options.target;
   if (region.map_share < 1)
     region.sampler = ModelManifest::Region::Sampler{options.sampler, options.steps, options.spacing, options.samples};

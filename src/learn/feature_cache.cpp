@@ -107,7 +107,15 @@ FeatureCache FeatureCache::open(const fs::path& folder, const FeatureSource& sou
   return cache;
 }
 
+FeatureCache FeatureCache::subset(std::vector<std::size_t> pairs) const {
+  CP_CHECK(pairs_.empty() && !pairs.empty(), "FeatureCache: a subset is taken of all pairs, and holds some");
+  FeatureCache part = *this;
+  part.pairs_ = std::move(pairs);
+  return part;
+}
+
 const std::uint16_t* FeatureCache::row(std::size_t pair, std::size_t view) const {
+  if (!pairs_.empty()) pair = pairs_.at(pair);
   return static_cast<const std::uint16_t*>(mapping_->data) + (pair * views_ + view) * row_;
 }
 

@@ -22,6 +22,9 @@ class FeatureCache {
                            const std::vector<PairRecord>& pairs, const std::vector<std::vector<View>>& views,
                            int threads);
 
+  // The same features, of the pairs with these numbers only.
+  FeatureCache subset(std::vector<std::size_t> pairs) const;
+
   // (source.row) fp16 bits; valid as long as any copy of the cache lives.
   const std::uint16_t* row(std::size_t pair, std::size_t view) const;
   const std::string& key() const { return key_; }
@@ -29,6 +32,7 @@ class FeatureCache {
  private:
   struct Mapping;
   std::shared_ptr<const Mapping> mapping_;
+  std::vector<std::size_t> pairs_;  // numbers in the file; empty: all
   std::size_t views_ = 0, row_ = 0;
   std::string key_;
 };

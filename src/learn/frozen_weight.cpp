@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "kernels/nf4_amx.h"
 #include "kernels/nf4_cuda.h"
 #include "runtime/projection.h"
 
@@ -179,6 +180,25 @@ at::Tensor FrozenWeight::rows(const at::Tensor& ids) const {
   for (std::int64_t i = 0; i < numbers.size(0); ++i)
     rows.push_back(unpacked(numbers.const_data_ptr<std::int64_t>()[i], 1, at::kFloat));
   return rows.empty() ? at::empty({0, in_}, at::TensorOptions(at::kFloat).device(device_)) : at::cat(rows);
+}
+
+at::Tensor FrozenWeight::by_tiles(const at::Tensor& rows, bool backward) const {
+  const auto* nf4 = std::get_if<Nf4Matrix>(&stored_);
+  if (!nf4 || rows.scalar_type() != at::kBFloat16 || !nf4_amx_fits(*nf4)) return {};
+  std::vector<std::int64_t> shape = rows.sizes().vec();
+  shape.back() = backward ? in_ : out_;
+  const at::Tensor a = rows.contiguous();
+  at::Tensor product = at::empty(shape, a.options());
+  const auto bits = [](const at::Tensor& t) {
+    return std::span(reinterpret_cast<std::uint16_t*>(t.data_ptr<at::BFloat16>()), static_cast<std::size_t>(t.numel()));
+  };
+  constexpr std::int64_t kColumns = 32;  // of a tile pair
+  const int m = static_cast<int>(a.numel() / a.size(-1));
+  at::parallel_for(0, shape.back() / kColumns, 1, [&](std::int64_t begin, std::int64_t end) {
+    (backward ? nf4_amx_backward : nf4_amx_forward)(bits(a), m, *nf4, static_cast<int>(begin * kColumns),
+                                                    static_cast<int>((end - begin) * kColumns), bits(product));
+  });
+  return product;
 }
 
 at::Tensor FrozenWeight::small_batch(const at::Tensor& x) const {

@@ -27,6 +27,10 @@ class FrozenWeight {
   // x W^T without unpacking; undefined where there is no kernel for it (not NF4 on a GPU, too many rows, float64).
   at::Tensor small_batch(const at::Tensor& x) const;
 
+  // x (... in) W^T, or with `backward` dy (... out) W, bfloat16, by the processor's matrix tiles without an unpacked W;
+  // undefined where that is not to be had (another dtype, not NF4, no such processor, no whole tiles).
+  at::Tensor by_tiles(const at::Tensor& rows, bool backward) const;
+
   std::int64_t out() const { return out_; }
   std::int64_t in() const { return in_; }
   std::int64_t bytes() const;

@@ -1,10 +1,14 @@
 #include "learn/fused_ops.h"
 
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <span>
+
+#include "kernels/swiglu_bf16.h"
 
 namespace cp {
 
@@ -44,16 +48,48 @@ class RmsNorm : public torch::autograd::Function<RmsNorm> {
   }
 };
 
+// Bits of values `from` to `from + count` of a bfloat16 tensor.
+std::span<std::uint16_t> part(const at::Tensor& t, std::size_t from, std::size_t count) {
+  return {reinterpret_cast<std::uint16_t*>(t.data_ptr<at::BFloat16>()) + from, count};
+}
+
+// Whether kernels/swiglu_bf16.h takes them as they lie in memory.
+bool in_registers(const at::Tensor& a, const at::Tensor& b) {
+  return a.is_cpu() && a.scalar_type() == at::kBFloat16 && b.scalar_type() == at::kBFloat16 && a.sizes() == b.sizes() &&
+         a.is_contiguous() && b.is_contiguous() && swiglu_bf16_ready();
+}
+
+template <class Work>
+void by_parts(const at::Tensor& t, const Work& work) {
+  constexpr std::int64_t kGrain = 32768;  // values worth another thread
+  at::parallel_for(0, t.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    work(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  });
+}
+
 class SwiGlu : public torch::autograd::Function<SwiGlu> {
  public:
   static at::Tensor forward(Context* context, const at::Tensor& gate, const at::Tensor& up) {
     context->save_for_backward({gate, up});
-    return at::silu(gate).mul_(up);
+    if (!in_registers(gate, up)) return at::silu(gate).mul_(up);
+    at::Tensor y = at::empty_like(up);
+    by_parts(y, [&](std::size_t from, std::size_t count) {
+      swiglu_bf16(part(gate, from, count), part(up, from, count), part(y, from, count));
+    });
+    return y;
   }
 
   static Variables backward(Context* context, Variables gradients) {
     const Variables kept = context->get_saved_variables();
     const at::Tensor &gate = kept[0], &up = kept[1], &dy = gradients[0];
+    if (in_registers(gate, up) && in_registers(dy, up)) {
+      at::Tensor first = at::empty_like(gate), second = at::empty_like(up);
+      by_parts(first, [&](std::size_t from, std::size_t count) {
+        swiglu_bf16_backward(part(gate, from, count), part(up, from, count), part(dy, from, count),
+                             part(first, from, count), part(second, from, count));
+      });
+      return {first, second};
+    }
     at::Tensor dgate = at::mul(dy, up);
     at::silu_backward_out(dgate, dgate, gate);  // value by value, so that it may write over what it reads
     return {dgate, at::silu(gate).mul_(dy)};

@@ -25,6 +25,7 @@ ModelManifest make_manifest(const TrainConfig& config, std::vector<std::string> 
   m.decoding.length_penalty = 0.7;
   m.decoding.max_new_tokens = 40;
   note_head(config.head, m);
+  m.head.thought = m.head.kind == "token" && config.caption.actions == "thought";
   m.training = Json{{"seed", config.seed}, {"view_seed", config.view_seed}};
   return m;
 }

@@ -63,9 +63,23 @@ void want_share(const char* name, double share) {
 
 }  // namespace
 
+// A token head is written by the language model: nothing is left to learn after the captions.
+std::vector<std::string> NanoRecipe::stages() const {
+  if (config_.head.kind == "token") return {"text", "map", "caption"};
+  return {"text", "map", "caption", "head"};
+}
+
 void NanoRecipe::prepare(const std::filesystem::path& model_folder) {
   want_share("text.chinese_share", config_.text.chinese_share);
   want_share("caption.chinese_share", config_.caption.chinese_share);
+  want_share("caption.action_share", config_.caption.action_share);
+  if (!(config_.data_share > 0 && config_.data_share <= 1))
+    throw UserError(ErrorKind::usage, "data_share",
+                    fmt::format("wanted a share above 0, at most 1, found {}.", config_.data_share), "");
+  want_choice("caption.actions", config_.caption.actions, {"none", "direct", "thought"});
+  if (config_.head.kind == "token" && config_.caption.actions == "none")
+    throw UserError(ErrorKind::usage, "head.kind", "a token head writes what the caption stage teaches it.",
+                    "Set caption.actions=direct, or caption.actions=thought.");
   std::string tokenizer_json;
   std::vector<std::string> concepts;
   if (!model_folder.empty()) {
@@ -97,8 +111,12 @@ std::optional<CrossFit> NanoRecipe::find_cross_fit() const {
   std::error_code ignored;
   const std::filesystem::path from = config_.from;
   for (const std::filesystem::path& folder : {std::filesystem::path(config_.out), from, from / ".." / ".."})
-    if (std::filesystem::is_regular_file(folder / kCrossFit, ignored))
-      return read_cross_fit(folder / kCrossFit, data_.train.size(), data_.train.front().views.size());
+    if (std::filesystem::is_regular_file(folder / kCrossFit, ignored)) {
+      CrossFit found = read_cross_fit(folder / kCrossFit, data_.train.size(), data_.train.front().views.size());
+      // So that runs may start from this one, too.
+      if (folder != config_.out) write_cross_fit(std::filesystem::path(config_.out) / kCrossFit, found);
+      return found;
+    }
   std::fprintf(stderr, "no %s of a run with folds: the head learns from maps of scenes that were trained on\n",
                kCrossFit);
   return std::nullopt;
@@ -118,9 +136,9 @@ void NanoRecipe::prepare_head() {
     };
 }
 
-// The regions of a head's samples, once it is trained; without folds those of the map stay.
+// The regions of a head's samples, once it is trained; without folds, or where nobody asks, those of the map stay.
 bool NanoRecipe::calibrate_regions(const std::function<bool()>& stop, OrderedJson& line) {
-  if (!cross_fit_) return true;
+  if (!cross_fit_ || !config_.head.calibrate) return true;
   ModelManifest& m = model_->manifest;
   const std::optional<HeadCalibration> found =
       calibrate_head(config_.head, config_.seed, *head_data_, cross_fit_->map, cross_fit_->fold_of,

@@ -19,7 +19,7 @@ class NanoRecipe : public Recipe {
 
   const RunOptions& options() const override { return config_; }
   OptionSet settings() override { return OptionSet(config_); }
-  std::vector<std::string> stages() const override { return {"text", "map", "caption", "head"}; }
+  std::vector<std::string> stages() const override;
   std::size_t phase1() const override { return 3; }
   void prepare(const std::filesystem::path& model_folder) override;
   TrainedModel& model() override { return *model_; }

@@ -89,11 +89,12 @@ struct HeadOptions : StageOptions {
   double density_weight = 0;  // of the negative log density of the target beside a denoiser's loss (visual_grid)
   double map_noise = 1;       // scale of the random gain (sd 0.15) and shift (sd 0.3) of the change map in training
   std::string target = "largest";
+  bool calibrate = true;
 
   template <class V>
   void fields(V& v) {
     StageOptions::fields(v);
-    v("kind", kind, "diffusion | flow | regression | heatmap");
+    v("kind", kind, "diffusion | flow | regression | heatmap | token (see caption.actions)");
     v("condition", condition, "none | last_token | pooled | visual_attention | queries | visual_grid");
     v("evidence", evidence, "what visual_grid reads: hidden | map | hidden+map");
     v("schedule", schedule, "noise schedule: linear | squared_cosine");
@@ -108,6 +109,8 @@ struct HeadOptions : StageOptions {
     v("density_weight", density_weight, "weight of the target's negative log density beside a denoiser's loss");
     v("map_noise", map_noise, "scale of the random gain and shift of the change map in training; 0 = none");
     v("target", target, "largest | union | centroid");
+    v("calibrate", calibrate,
+      "calibrate the regions of the samples, by a head for each fold (nano); else regions are the change map's");
   }
 };
 

@@ -11,7 +11,13 @@ CaptionStage::CaptionStage(const TrainConfig& config, const TrainData& data, con
       projector_(projector),
       language_(language),
       english_(instruction_prompts(data.tokenizer, "en", kVisualTokens)),
-      chinese_(instruction_prompts(data.tokenizer, "zh", kVisualTokens)) {}
+      chinese_(instruction_prompts(data.tokenizer, "zh", kVisualTokens)) {
+  if (config.caption.actions == "none") return;
+  spelling_.emplace(data.tokenizer);
+  for (const char* spoken : {"en", "zh"})
+    acting_.push_back(
+        plain_prompt(data.tokenizer, action_instruction(spoken, config.caption.actions == "thought"), kVisualTokens));
+}
 
 void CaptionStage::add_parameters(AdamW& optimiser) {
   optimiser.add_group(language_.params, 1.0, "language.");
@@ -22,13 +28,31 @@ std::vector<std::size_t> CaptionStage::order(int epoch) const {
   return changed_and_some(data_.train, config_.caption.unchanged_share, config_.seed, epoch);
 }
 
+std::vector<int> CaptionStage::action_ids(const ActionTarget& target, const std::vector<int>& caption,
+                                          const std::string& language) const {
+  const BpeTokenizer& tokenizer = data_.tokenizer;
+  std::vector<int> ids;
+  if (config_.caption.actions == "thought") {
+    const std::string place = target.has_point ? place_words(target.x, target.y, language) : std::string();
+    ids = tokenizer.encode(" " + thought_text(caption_text(tokenizer, caption), place, language));
+    ids.push_back(tokenizer.control_id("<|im_start|>"));
+  }
+  // Unchanged pairs hover over the centre.
+  const BinnedAction action = target.has_point ? bin_action(target.x, target.y, target.a) : bin_action(0.5, 0.5, 0);
+  const std::vector<int> written = spelling_->ids(action);
+  ids.insert(ids.end(), written.begin(), written.end());
+  ids.push_back(tokenizer.control_id(kEndToken));
+  return ids;
+}
+
 at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std::map<std::string, double>& parts) {
   std::vector<Pick> picks;
   // The answer's language follows the instruction's; a batch mixes both.
   Rng choice(config_.seed, Stream::instruction_choice, static_cast<std::uint32_t>(epoch), batch.front());
-  std::vector<PromptGroup> groups(2);
+  std::vector<PromptGroup> groups(4);  // captions, then actions, each in English and Chinese
   groups[0].prompt = &english_[choice.below(english_.size())];
   groups[1].prompt = &chinese_[choice.below(chinese_.size())];
+  for (std::size_t i = 0; i < acting_.size(); ++i) groups[2 + i].prompt = &acting_[i];
   std::vector<std::int64_t> changed;
   const auto concepts = static_cast<std::int64_t>(data_.concepts.size());
   const at::Tensor truth = at::zeros({static_cast<std::int64_t>(batch.size()), concepts});
@@ -43,10 +67,16 @@ at::Tensor CaptionStage::loss(std::span<const std::size_t> batch, int epoch, std
     changed.push_back(item.record.changeflag);
     const bool chinese = !text.chinese.empty() && rng.chance(config_.caption.chinese_share);
     const std::vector<std::vector<int>>& captions = chinese ? text.chinese : text.captions;
-    PromptGroup& group = groups[chinese ? 1 : 0];
+    std::vector<std::vector<int>> written;
+    for (int k = 0; k < config_.caption.captions_per_pair; ++k) written.push_back(captions[rng.below(captions.size())]);
+    const ActionTarget& target = item.targets[view];
+    const bool acts =
+        spelling_ && (target.has_point || !item.record.changeflag) && rng.chance(config_.caption.action_share);
+    if (acts)
+      for (std::vector<int>& ids : written) ids = action_ids(target, ids, chinese ? "zh" : "en");
+    PromptGroup& group = groups[(acts ? 2 : 0) + (chinese ? 1 : 0)];
     group.rows.push_back(static_cast<std::int64_t>(row));
-    for (int k = 0; k < config_.caption.captions_per_pair; ++k)
-      group.captions.push_back(captions[rng.below(captions.size())]);
+    group.captions.insert(group.captions.end(), written.begin(), written.end());
     for (std::int64_t c = 0; c < concepts; ++c) {
       const auto index = static_cast<std::size_t>(c);
       truth.data_ptr<float>()[static_cast<std::int64_t>(row) * concepts + c] = text.concepts[index];

@@ -29,7 +29,11 @@ void disturb(HiddenBatch& hidden, double scale, std::uint64_t seed, int epoch, s
 ActionLoss::ActionLoss(const HeadOptions& options, std::uint64_t seed)
     : options_(options),
       seed_(seed),
-      alphas_(at::tensor(accumulated_alphas(parse_schedule(options.schedule))).to(at::kFloat)) {}
+      alphas_(at::tensor(accumulated_alphas(parse_schedule(options.schedule))).to(at::kFloat)) {
+  if (options.kind == "token")
+    throw UserError(ErrorKind::usage, "head.kind", "only the nano design has a token head.",
+                    "Use diffusion, flow, regression or heatmap.");
+}
 
 at::Tensor ActionLoss::denoising(const HeadNet& head, const HeadNet::Condition& condition, const at::Tensor& clean,
                                  const at::Tensor& weight, int epoch, std::span<const std::size_t> samples,

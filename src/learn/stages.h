@@ -5,12 +5,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "learn/fusion_net.h"
 #include "learn/head_net.h"
 #include "learn/language_net.h"
 #include "learn/stage.h"
 #include "learn/train_data.h"
+#include "text/action_text.h"
 #include "text/template.h"
 
 namespace cp {
@@ -69,12 +71,18 @@ class CaptionStage : public Stage {
   OrderedJson validate() override;
 
  private:
+  // The ids of a view's action, perhaps after a thought about `caption`, with the end token.
+  std::vector<int> action_ids(const ActionTarget& target, const std::vector<int>& caption,
+                              const std::string& language) const;
+
   const TrainConfig& config_;
   const TrainData& data_;
   const FusionNet& fusion_;
   Projector& projector_;
   LanguageNet& language_;
   std::vector<Prompt> english_, chinese_;
+  std::optional<ActionSpelling> spelling_;  // where actions are written
+  std::vector<Prompt> acting_;              // asks for an action, in English and Chinese
 };
 
 // What an action head learns from, f(seed, epoch, sample): of a denoiser `draws` noisy versions of each action.

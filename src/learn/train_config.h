@@ -27,6 +27,8 @@ struct CaptionOptions : StageOptions {
   double unchanged_share = 0.5;  // share of the unchanged pairs seen in an epoch
   double dropout = 0.1;          // in the language model
   double chinese_share = 0.35;   // of the samples whose pair has Chinese captions
+  std::string actions = "none";  // what else the language model learns to write
+  double action_share = 0.3;     // of the samples that are asked for it
 
   template <class V>
   void fields(V& v) {
@@ -38,6 +40,9 @@ struct CaptionOptions : StageOptions {
     v("unchanged_share", unchanged_share, "share of the unchanged pairs seen in an epoch");
     v("dropout", dropout, "in the language model");
     v("chinese_share", chinese_share, "how often a pair that has Chinese captions is asked for one");
+    v("actions", actions,
+      "actions as text (head.kind=token): none | direct | thought, which analyses and locates first");
+    v("action_share", action_share, "how often a pair is asked for its action instead of a caption");
   }
 };
 
@@ -65,6 +70,7 @@ struct LanguageOptions {
 struct TrainConfig : RunOptions {
   std::string text_data = "../shared/data/levir-cc-captions/LevirCCcaptions.json";
   std::string chinese = "data/levir-mini-zh/captions.jsonl";
+  double data_share = 1;
   int folds = 4;
   LanguageOptions language;
   TextOptions text;
@@ -77,6 +83,8 @@ struct TrainConfig : RunOptions {
     RunOptions::fields(v);
     v("text_data", text_data, "caption file for pre-training on text; empty = only the captions of data");
     v("chinese", chinese, "Chinese captions of data's pairs (docs/data.md); empty = English only");
+    v("data_share", data_share,
+      "share of the scenes of data's training pairs that are learned from, f(seed); of text all");
     v("folds", folds, "folds over the training scenes for the calibration of flag and region; 0 = none");
     v("language", language, "");
     v("text", text, "");

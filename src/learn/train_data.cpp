@@ -1,6 +1,7 @@
 #include "learn/train_data.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <sstream>
@@ -156,6 +157,27 @@ std::string train_vocabulary(const std::vector<PairRecord>& english, const std::
   return train_bpe(texts, options);
 }
 
+// Leaves a share of the training scenes, at least one: the first ones of an order that hangs on the seed alone, so that
+// a smaller share is part of a larger one.
+void keep_share(TrainData& data, double share, std::uint64_t seed) {
+  if (share >= 1) return;
+  std::set<std::string> names;
+  for (const TrainPair& pair : data.train) names.insert(pair.group);
+  std::vector<std::string> scenes(names.begin(), names.end());
+  Rng(seed, Stream::split, 1).shuffle(scenes);
+  const double wanted = std::ceil(share * static_cast<double>(scenes.size()));
+  const std::set<std::string> kept(scenes.begin(), scenes.begin() + static_cast<std::ptrdiff_t>(std::max(wanted, 1.0)));
+  std::vector<TrainPair> pairs;
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < data.train.size(); ++i)
+    if (kept.count(data.train[i].group) != 0) {
+      numbers.push_back(i);
+      pairs.push_back(std::move(data.train[i]));
+    }
+  data.train = std::move(pairs);
+  data.train_features = data.train_features.subset(std::move(numbers));
+}
+
 }  // namespace
 
 TrainData load_train_data(const TrainConfig& config, const std::string& tokenizer_json,
@@ -224,6 +246,7 @@ TrainData load_train_data(const TrainConfig& config, const std::string& tokenize
   const FeatureSource source = stride_features(config.vision);
   data.train_features = open_features(config, source, data.train);
   if (!val.empty()) data.val_features = open_features(config, source, data.val);
+  keep_share(data, config.data_share, config.seed);
   return data;
 }
 

@@ -241,7 +241,7 @@ std::vector<AblationTask> plan_ablation(const AblationConfig& config, const Abla
       task.validate_hash = sha256_hex(dump_json(validation));
       if (cell.model == i) {
         task.train = {program.path.string(), "train", "--config", o.base};
-        if (!trunk.empty()) task.train.insert(task.train.end(), {"--phase", "2", "from=" + trunk});
+        if (!trunk.empty()) task.train.insert(task.train.end(), {"from=" + trunk, "first_stage=head"});
         for (const std::string& option : cell.train) task.train.push_back(option);
         task.train.insert(task.train.end(), {"data=" + o.data, fmt::format("seed={}", seed), "out=" + run});
       }

@@ -93,6 +93,7 @@ std::string prediction_line(const PairResult& pair, const std::filesystem::path&
   json["caption"] = answer.caption;
   if (!answer.captions.empty()) json["caption_score"] = rounded(answer.captions.front().score);
   json["captions"] = captions_json(answer.captions);
+  if (!answer.thought.empty()) json["thought"] = answer.thought;
   json["changed"] = answer.changed;
   json["a"] = pair.predicted.a;
   json["p_zoom"] = six(pair.predicted.p_zoom);

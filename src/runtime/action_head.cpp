@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "kernels/norm.h"
 #include "runtime/smooth.h"
+#include "text/action_text.h"
 
 namespace cp {
 
@@ -30,10 +31,15 @@ std::vector<float> start_noise(std::uint64_t seed, int count) {
 }
 
 Parameters ActionHead::parameters(const HeadShape& s) {
-  if (!s.denoises() && s.kind != "regression" && s.kind != "heatmap")
+  if (!s.denoises() && s.kind != "regression" && s.kind != "heatmap" && s.kind != "token")
     throw UserError(ErrorKind::model, "head.kind",
-                    "wanted diffusion, flow, regression or heatmap, found \"" + s.kind + "\"", "Use one of these.");
+                    "wanted diffusion, flow, regression, token or heatmap, found \"" + s.kind + "\"",
+                    "Use one of these.");
   Parameters p;
+  if (s.kind == "token") {  // the language model writes the action: nothing else to learn
+    p.constant("token.bins", {}, kActionBins);
+    return p;
+  }
   if (s.on_grid()) {
     Evidence::add_parameters(p, evidence_shape(s));
     return p;
@@ -56,6 +62,7 @@ ActionHead ActionHead::load(const SafeTensors& file, const HeadShape& s) {
   parameters(s).expectation().check(file);
   ActionHead h;
   h.shape_ = s;
+  if (s.kind == "token") return h;
   if (s.on_grid()) {
     h.evidence_ = Evidence::load(file, evidence_shape(s));
     return h;
@@ -104,12 +111,21 @@ void ActionHead::run_denoiser(std::span<const float> x, double t, std::span<cons
     shared[static_cast<std::size_t>(i + kTime / 2)] = static_cast<float>(std::cos(angle));
   }
   shared.insert(shared.end(), condition.begin(), condition.end());
+  // The first layer's part of what is shared is computed once; three more products a row.
+  shared.insert(shared.begin(), 3, 0.f);
+  const std::vector<float> base = denoiser_[0](shared);
+  const PackedMatrix& first = denoiser_[0].weight;
   std::vector<float> h;
+  h.reserve(x.size() / 3 * base.size());
   for (std::size_t row = 0; row < x.size(); row += 3) {
-    h.insert(h.end(), x.begin() + static_cast<std::ptrdiff_t>(row), x.begin() + static_cast<std::ptrdiff_t>(row) + 3);
-    h.insert(h.end(), shared.begin(), shared.end());
+    h.insert(h.end(), base.begin(), base.end());
+    float* to = h.data() + h.size() - base.size();
+    for (int p = 0; p < first.panel_count(); ++p, to += PackedMatrix::kPanel)  // widths are multiples of a panel
+      for (std::size_t i = 0; i < 3; ++i)
+        axpy(x[row + i], first.panel(p) + i * PackedMatrix::kPanel, to, PackedMatrix::kPanel);
   }
-  for (int i = 0; i < 4; ++i) {
+  silu(h);
+  for (int i = 1; i < 4; ++i) {
     h = denoiser_[i](h);
     if (i < 3) silu(h);
   }

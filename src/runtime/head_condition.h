@@ -14,7 +14,7 @@ namespace cp {
 
 // What an action head computes; names as in changepilot.json and in the training options.
 struct HeadShape {
-  std::string kind = "diffusion";              // or flow, regression, heatmap
+  std::string kind = "diffusion";              // or flow, regression, token, heatmap
   std::string condition = "visual_attention";  // or none, last_token, pooled, queries, visual_grid
   std::string evidence = "hidden+map";         // of visual_grid: or hidden, map
   int grid = 4;                                // side of the visual grid

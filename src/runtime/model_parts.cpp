@@ -29,7 +29,7 @@ void check_supported(const ModelManifest& m, const std::string& where) {
     want(m.fusion.concepts.empty(), "fusion.concepts", "none");
   }
   if (m.template_name != kPlainTemplate) chat_template(m.template_name, where);
-  want(m.head.kind != "token", "head.kind", "diffusion, flow, regression and heatmap");
+  if (m.head.kind == "token") want(m.template_name == kPlainTemplate, "head.kind", "token with the plain template");
   if (m.head.condition == "visual_grid" && m.fusion.map_size == 0)
     want(m.head.evidence == "hidden", "head.evidence", "hidden without a change map");
   want(m.default_instruction.count("en") != 0, "default_instruction", "models with an English one");
@@ -85,6 +85,7 @@ HeadShape head_shape(const ModelManifest& m, int hidden) {
 ActionHead::Sampling head_sampling(const ModelManifest& m, const std::string& where) {
   try {
     ActionHead::Sampling how;
+    if (m.head.kind == "token") return how;
     if (m.head.kind == "flow") {
       how.flow.rule = parse_flow_rule(m.head.sampler);
       how.times = flow_times(m.head.steps, parse_spacing(m.head.spacing) == Spacing::quadratic ? 2 : 1);

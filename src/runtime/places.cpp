@@ -4,18 +4,20 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "kernels/norm.h"
 
 namespace cp {
 namespace {
 
-// exp(-(x - alpha g)^2 / (2 variance)) over the cells of one axis, the largest of them 1.
-void axis_weights(double x, double alpha, double variance, std::span<float> out) {
+// -(x - alpha g)^2 / (2 variance) over the cells of one axis, the largest of them 0.
+void axis_exponents(double x, double alpha, double variance, std::span<float> out) {
   const int side = static_cast<int>(out.size());
   double nearest = INFINITY;
   for (int i = 0; i < side; ++i) nearest = std::min(nearest, std::abs(x - alpha * cell_centre(i, side)));
+  const double share = 1 / (2 * variance);
   for (int i = 0; i < side; ++i) {
     const double d = x - alpha * cell_centre(i, side);
-    out[static_cast<std::size_t>(i)] = static_cast<float>(std::exp((nearest * nearest - d * d) / (2 * variance)));
+    out[static_cast<std::size_t>(i)] = static_cast<float>((nearest * nearest - d * d) * share);
   }
 }
 
@@ -30,6 +32,7 @@ Places::Places(std::span<const float> evidence, double spread, double action_log
            "Places: the grid is not square");
   const double most = *std::max_element(evidence.begin(), evidence.end());
   for (const float e : evidence) weight_.push_back(static_cast<float>(std::exp(std::max(kFloor, e - most))));
+  by_column_ = pack_transposed(weight_, side_, side_);
 }
 
 void Places::clean(std::span<const float> x, double alpha, double sigma, std::span<float> x0) const {
@@ -39,23 +42,29 @@ void Places::clean(std::span<const float> x, double alpha, double sigma, std::sp
   const double k = alpha * spread_ * spread_ / variance;
   const double action_variance = alpha * alpha * action_spread_ * action_spread_ + sigma * sigma;
   const double action_k = alpha * action_spread_ * action_spread_ / action_variance;
-  std::vector<float> across(side), down(side);
+  // Of each row of the grid the sum of its weights, seen from x, and their moment: one product for all draws.
+  const std::size_t draws = x.size() / 3, values = draws * side;
+  std::vector<float> across(2 * values), down(values), sums(2 * values);
+  for (std::size_t draw = 0; draw < draws; ++draw) {
+    axis_exponents(x[3 * draw], alpha, variance, std::span(across).subspan(draw * side, side));
+    axis_exponents(x[3 * draw + 1], alpha, variance, std::span(down).subspan(draw * side, side));
+  }
+  exponential(std::span(across).first(values));
+  exponential(down);
+  std::vector<float> centre(side);
+  for (std::size_t i = 0; i < side; ++i) centre[i] = static_cast<float>(cell_centre(static_cast<int>(i), side_));
+  for (std::size_t i = 0; i < values; ++i) across[values + i] = across[i] * centre[i % side];
+  gemm(across, static_cast<int>(2 * draws), by_column_, {}, sums);
   for (std::size_t n = 0; n < x.size(); n += 3) {
-    axis_weights(x[n], alpha, variance, across);
-    axis_weights(x[n + 1], alpha, variance, down);
+    const float* const of_down = down.data() + n / 3 * side;
+    const float* const sum = sums.data() + n / 3 * side;
+    const float* const moment = sum + values;
     double total = 0, u = 0, v = 0;
     for (std::size_t row = 0; row < side; ++row) {
-      if (down[row] == 0) continue;
-      const float* w = weight_.data() + row * side;
-      double sum = 0, moment = 0;
-      for (std::size_t column = 0; column < side; ++column) {
-        const double both = static_cast<double>(w[column]) * across[column];
-        sum += both;
-        moment += both * cell_centre(static_cast<int>(column), side_);
-      }
-      total += down[row] * sum;
-      u += down[row] * moment;
-      v += down[row] * sum * cell_centre(static_cast<int>(row), side_);
+      const double both = static_cast<double>(of_down[row]) * sum[row];
+      total += both;
+      u += static_cast<double>(of_down[row]) * moment[row];
+      v += both * centre[row];
     }
     x0[n] = static_cast<float>((1 - k * alpha) * u / total + k * x[n]);
     x0[n + 1] = static_cast<float>((1 - k * alpha) * v / total + k * x[n + 1]);

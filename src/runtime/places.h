@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/rng.h"
+#include "kernels/gemm.h"
 
 namespace cp {
 
@@ -38,6 +39,7 @@ class Places {
  private:
   int side_ = 0;
   std::vector<float> weight_;
+  PackedMatrix by_column_;  // weight_ as the right side of a product that sums over columns
   double spread_ = 0, action_logit_ = 0, action_spread_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "runtime/region.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <tuple>
@@ -12,13 +13,13 @@ namespace cp {
 
 namespace {
 
-// Cells by falling weight.
+// Cells by falling weight, to twelve decimals: cells that are equal but for the rounding of their sums come in their
+// order, on every machine.
 std::vector<int> rank_cells(std::span<const double> weights) {
   std::vector<int> order(weights.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return weights[static_cast<std::size_t>(a)] > weights[static_cast<std::size_t>(b)];
-  });
+  const auto rank = [&](int cell) { return std::round(weights[static_cast<std::size_t>(cell)] * 1e12); };
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return rank(a) > rank(b); });
   return order;
 }
 

@@ -27,7 +27,7 @@ struct Region {
 std::vector<double> place_weights(std::span<const float> samples, std::span<const float> map, double map_share);
 
 // Cells in falling order of `weights` (side side, summing to 1) until their sum reaches `threshold`; at least one.
-// Equal weights: the earlier cell.
+// Weights that are equal to twelve decimals: the earlier cell.
 Region find_region(std::span<const double> weights, double threshold, double level);
 
 // How many cells find_region takes at each of these thresholds.

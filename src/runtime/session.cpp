@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "core/thread_pool.h"
 #include "runtime/model_parts.h"
 
 namespace cp {
@@ -53,11 +54,12 @@ void check_images(const Image& before, const Image& after) {
 
 }  // namespace
 
-Session::Session(ModelManifest manifest, const std::filesystem::path& folder, Products products)
+Session::Session(ModelManifest manifest, const std::filesystem::path& folder, VisionPrecision precision,
+                 std::future<LanguageModel> language)
     : manifest_(std::move(manifest)),
-      vision_(VisionEncoder::load(part_path(folder, manifest_.vision.path), manifest_.vision.kind)),
+      vision_(VisionEncoder::load(part_path(folder, manifest_.vision.path), manifest_.vision.kind, precision)),
       preprocess_(load_preprocess(part_path(folder, manifest_.vision.path), vision_.shape().size)),
-      language_(load_language(manifest_, folder, products)),
+      language_(language.get()),
       tokenizer_(load_tokenizer(manifest_, part_path(folder, manifest_.language.path), language_.config())),
       fusion_(load_fusion(manifest_, folder, vision_, language_.hidden())),
       head_(load_head(manifest_, folder, language_.hidden())),
@@ -71,9 +73,16 @@ Session Session::open(const std::filesystem::path& folder, const SessionOptions&
   if (options.steps > 0) manifest.head.steps = options.steps;
   check_supported(manifest, (folder / kManifestFile).string());
   if (options.verify_hashes) verify_files(folder, manifest);
-  Session s(std::move(manifest), folder, options.exact ? Products::exact : Products::fast);
+  // The two large parts at once. What is wrong with the vision encoder is still said first: it is waited for first.
+  std::future<LanguageModel> language =
+      std::async(usable_processors() > 1 ? std::launch::async : std::launch::deferred,
+                 [manifest, folder, products = options.exact ? Products::exact : Products::fast] {
+                   return load_language(manifest, folder, products);
+                 });
+  Session s(std::move(manifest), folder, options.vision, std::move(language));
 
   s.end_token_ = s.tokenizer_.control_id(kEndToken);
+  if (s.manifest_.head.kind == "token") s.token_head_.emplace(s.tokenizer_, s.manifest_.head.thought);
   for (int id = 0; id < s.language_.config().vocab_size; ++id)
     s.suppressed_.push_back(id >= s.tokenizer_.size() || (s.tokenizer_.is_control(id) && id != s.end_token_));
   s.load_ms_ = clock.lap();
@@ -195,9 +204,17 @@ std::vector<float> Session::read_out(const Trace& trace) const {
   return {hidden.end() - static_cast<std::ptrdiff_t>(tokens.size()), hidden.end()};
 }
 
-// Samples, and what they say; without a change flag also whether there is a change, by the samples' a.
-void Session::act(const AnswerOptions& options, bool keep_steps, Trace& trace, Answer& answer, RawAction& raw) const {
-  const int count = options.num_samples > 0 ? options.num_samples : manifest_.head.samples;
+// (N 3), by the action head, or written by the language model.
+std::vector<float> Session::draw_samples(const AnswerOptions& options, int count, bool keep_steps, Trace& trace,
+                                         Answer& answer) const {
+  if (token_head_) {
+    const std::string language = manifest_.default_instruction.count(answer.language) ? answer.language : "en";
+    const Prompt prompt = cp::make_prompt(manifest_, tokenizer_, action_instruction(language, manifest_.head.thought));
+    TokenHead::Written written =
+        token_head_->write(language_, prompt_embeddings(prompt, trace.embeddings), suppressed_, count, options.seed);
+    answer.thought = caption_text(tokenizer_, written.thought);
+    return std::move(written.samples);
+  }
   HeadInput input{trace.hidden, trace.prompt.visual_begin, {}, 0, {}};
   if (has_flag()) {
     input.map = answer.map;
@@ -209,7 +226,13 @@ void Session::act(const AnswerOptions& options, bool keep_steps, Trace& trace, A
   trace.noise = start_noise(options.seed, count);
   StepObserver keep;
   if (keep_steps) keep = [&](int, std::span<const float> x) { trace.steps.emplace_back(x.begin(), x.end()); };
-  answer.samples = head_.samples(trace.condition, sampling_, trace.noise, options.seed, keep);
+  return head_.samples(trace.condition, sampling_, trace.noise, options.seed, keep);
+}
+
+// Samples, and what they say; without a change flag also whether there is a change, by the samples' a.
+void Session::act(const AnswerOptions& options, bool keep_steps, Trace& trace, Answer& answer, RawAction& raw) const {
+  const int count = options.num_samples > 0 ? options.num_samples : manifest_.head.samples;
+  answer.samples = draw_samples(options, count, keep_steps, trace, answer);
   answer.region_calibrated = calibrated_for(count);
   if (!all_finite(answer.samples) || !all_finite(answer.map)) {
     constexpr std::size_t kCells = PairFusion::kMapSide * PairFusion::kMapSide;
@@ -278,8 +301,13 @@ Answer Session::answer(const Image& before, const Image& after, const AnswerOpti
   const std::vector<float> pixels_before = prepare(before), pixels_after = prepare(after);
   answer.times_ms["preprocess"] = clock.lap();
 
-  trace.before = vision_.forward(pixels_before);
-  trace.after = answer.identical ? trace.before : vision_.forward(pixels_after);
+  if (answer.identical) {
+    trace.before = trace.after = vision_.forward(pixels_before);
+  } else {
+    std::array<VisionFeatures, 2> seen = vision_.forward_pair(pixels_before, pixels_after);
+    trace.before = std::move(seen[0]);
+    trace.after = std::move(seen[1]);
+  }
   answer.times_ms["vision"] = clock.lap();
 
   RawAction raw;

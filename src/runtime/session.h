@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <future>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -24,6 +26,7 @@
 #include "runtime/region.h"
 #include "runtime/vision.h"
 #include "runtime/sampling.h"
+#include "runtime/token_head.h"
 #include "text/chat_template.h"
 #include "text/template.h"
 
@@ -32,6 +35,7 @@ namespace cp {
 struct SessionOptions {
   bool verify_hashes = true;  // compare the files with the sha256 in changepilot.json
   bool exact = false;         // products with NF4 and int8 weights in float32 (runtime/projection.h)
+  VisionPrecision vision = VisionPrecision::float32;  // of CLIP
   // Of the action head, instead of what changepilot.json says; empty or 0: as it says. Regions are then not calibrated.
   std::string sampler, spacing;
   int steps = 0;
@@ -78,6 +82,7 @@ struct Answer {
   std::vector<Mode> modes;                 // of the samples, densest first, snapped; none when they are not finite
   std::vector<double> weights;             // (64 64) of the places, summing to 1; none when they are not finite
   std::vector<float> concepts;             // (C) probabilities, words in the manifest
+  std::string thought;                     // what a token head wrote before the action; may be empty
   std::map<std::string, double> times_ms;  // load, preprocess, vision, fusion, language, head, total (without load)
 };
 
@@ -115,7 +120,8 @@ class Session {
   std::vector<float> prompt_embeddings(const Prompt& prompt, std::span<const float> visual) const;
 
  private:
-  Session(ModelManifest manifest, const std::filesystem::path& folder, Products products);
+  Session(ModelManifest manifest, const std::filesystem::path& folder, VisionPrecision precision,
+          std::future<LanguageModel> language);
 
   void check_options(const AnswerOptions& options) const;
   Prompt make_prompt(const AnswerOptions& options, const std::string& language) const;
@@ -125,6 +131,8 @@ class Session {
   bool is_chat() const;   // the prompt is a chat turn; else the plain template
   void look(Trace& trace, Answer& answer, RawAction& raw) const;
   std::vector<float> read_out(const Trace& trace) const;
+  std::vector<float> draw_samples(const AnswerOptions& options, int count, bool keep_steps, Trace& trace,
+                                  Answer& answer) const;
   void act(const AnswerOptions& options, bool keep_steps, Trace& trace, Answer& answer, RawAction& raw) const;
   void point(Trace& trace, Answer& answer, RawAction& raw) const;
   void add_region(Answer& answer) const;
@@ -138,7 +146,8 @@ class Session {
   std::variant<Fusion, PairFusion> fusion_;
   ActionHead head_;
   ActionHead::Sampling sampling_;
-  std::vector<bool> suppressed_;  // (V)
+  std::optional<TokenHead> token_head_;  // of a head of kind token
+  std::vector<bool> suppressed_;         // (V)
   int end_token_ = 0;
   double load_ms_ = 0;
 };

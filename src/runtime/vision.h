@@ -3,6 +3,7 @@
 // Out: features of a prepared image, in the form that the fusion wants.
 // Not here: the encoders themselves (efficientnet_lite.h, clip_vit.h), preparing images (image/preprocess.h).
 
+#include <array>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -36,10 +37,14 @@ VisionShape read_vision_shape(const std::filesystem::path& folder, const std::st
 class VisionEncoder {
  public:
   // `kind` as in changepilot.json: "efficientnet_lite" or "clip_vit". Throws UserError(model).
-  static VisionEncoder load(const std::filesystem::path& folder, const std::string& kind);
+  // EfficientNet computes in float32 always.
+  static VisionEncoder load(const std::filesystem::path& folder, const std::string& kind,
+                            VisionPrecision precision = VisionPrecision::float32);
 
   // chw (3 S S). `pooled` is CLIP's projection, or the mean of EfficientNet's stride 32 over the image.
   VisionFeatures forward(std::span<const float> chw) const;
+  // Both images of a pair, in one pass or by two threads. The same bits as one by one.
+  std::array<VisionFeatures, 2> forward_pair(std::span<const float> before, std::span<const float> after) const;
 
   VisionShape shape() const;
 

@@ -102,14 +102,14 @@ TEST(Paths, CheckpointMeansItsModel) {
   make_model(all / "000500/model");
   EXPECT_EQ(checkpoint_model_folder(all / "000500"), all / "000500/model");
   EXPECT_TRUE(
-      throws_user_error([&] { checkpoint_model_folder(run); }, ErrorKind::model, {run.c_str(), "checkpoints/best"}));
-  fs::create_symlink("000500", all / "last");
-  EXPECT_EQ(checkpoint_model_folder(run), all / "last/model");
+      throws_user_error([&] { checkpoint_model_folder(run); }, ErrorKind::model, {run.c_str(), "checkpoints/last"}));
   make_model(all / "000250/model");
   fs::create_symlink("000250", all / "best");
   EXPECT_EQ(checkpoint_model_folder(run), all / "best/model");
-  EXPECT_EQ(checkpoint_model_folder(all), all / "best/model");
-  EXPECT_EQ(checkpoint_model_folder(all / "last"), all / "last/model");
+  EXPECT_EQ(checkpoint_model_folder(all / "best"), all / "best/model");
+  fs::create_symlink("000500", all / "last");
+  EXPECT_EQ(checkpoint_model_folder(run), all / "last/model") << "the best one was chosen on validation pairs";
+  EXPECT_EQ(checkpoint_model_folder(all), all / "last/model");
   EXPECT_TRUE(throws_user_error([&] { checkpoint_model_folder(all / "000250/model"); }, ErrorKind::model,
                                 {"name it with --model"}));
   EXPECT_TRUE(throws_user_error([&] { checkpoint_model_folder(run / "x"); }, ErrorKind::model, {"no such folder"}));

@@ -174,7 +174,7 @@ TEST(ModelCheck, PartsThatDoNotFitOneAnotherAreNamed) {
 
   const Whole other;
   rewrite(other, [](ModelManifest& m) { m.head.kind = "flow"; });
-  other.expect({"changepilot.json", "head.kind", "diffusion only"});
+  other.expect({"changepilot.json", "flow rule", "euler or midpoint"});  // the sampler is still a denoiser's
   rewrite(other, [](ModelManifest& m) { m.head.kind = "diffusion", m.template_name = "alpaca"; });
   other.expect({"changepilot.json", "\"template\"", "smollm2", "alpaca"});
   fs::remove(other.model / kManifestFile);

@@ -57,7 +57,7 @@ TEST_F(ModelMistakes, OptionsAreRefusedBeforeAnythingIsRead) {
       {"model new --out " + at("new") + " --vision x", 2, {"--language: is missing"}},
       {new_model + "--fusion pach", 2, {"--fusion: wanted concat, subtract, patch, found \"pach\"", "\"patch\"?"}},
       {new_model + "--fusion add", 2, {"--fusion: wanted concat, subtract, patch, found \"add\""}},
-      {new_model + "--condition pooled", 2, {"--condition: wanted last_token, visual_attention, found \"pooled\""}},
+      {new_model + "--condition pooling", 2, {"--condition: wanted none, last_token, pooled", "\"pooled\"?"}},
       {new_model + "--template alpaca", 2, {"--template: wanted plain, qwen2.5, smollm2, chatml, found \"alpaca\""}},
       {new_model + "--width 0", 2, {"--width: wanted 1 to 4096, found 0"}},
       {new_model + "--width 100000", 2, {"--width: wanted 1 to 4096, found 100000"}},

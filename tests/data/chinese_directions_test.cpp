@@ -87,7 +87,7 @@ TEST(ChineseDirections, WhatIsNotUnderstoodIsDropped) {
 
 TEST(ChineseDirections, EverySentenceOfTheDataSurvivesEveryView) {
   const std::vector<std::string> all = sentences();
-  ASSERT_EQ(all.size(), 893u);
+  ASSERT_EQ(all.size(), 890u);
   int changed = 0;
   for (const std::string& sentence : all) {
     for (const auto& [turns, mirror] : kViews) {

@@ -72,7 +72,7 @@ TEST(Depthwise, BothPathsEqualTheDefinition) {
   for (const int kernel : {3, 5})
     for (const int stride : {1, 2})
       for (const int side : {1, 2, 4, 5, 9, 16})
-        for (const int c : {3, 8, 24}) {
+        for (const int c : {3, 8, 24, 32}) {
           const Window win = same_window(side, side, kernel, stride);
           const auto x = normals(n_of(side, side, c), 1), weight = normals(n_of(c, kernel, kernel), 2);
           const auto bias = normals(static_cast<std::size_t>(c), 3);
@@ -88,7 +88,7 @@ TEST(Depthwise, BothPathsEqualTheDefinition) {
           ASSERT_TRUE(close("simd", fast, want, kRounding)) << kernel << ' ' << stride << ' ' << side << ' ' << c;
           ++visited;
         }
-  EXPECT_EQ(visited, 72);
+  EXPECT_EQ(visited, 96);
 }
 
 TEST(Depthwise, APaddingThatIsOffByOneIsSeen) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/thread_pool.h"
 #include "kernels_test_support.h"
 
 namespace cp {
@@ -64,6 +65,56 @@ TEST(Gemm, ManyRowsAreCutIntoBlocksWithoutLosingOne) {
   std::vector<float> c(static_cast<std::size_t>(m * n));
   gemm(p.a, m, pack(p.b, k, n), p.bias, c);
   EXPECT_TRUE(close("c", c, plain_product(p, m, k, n, false), kRounding));
+}
+
+TEST(Gemm, EveryLevelOfSimdAndEveryCutGivesTheSameBits) {
+  int visited = 0;
+  for (const int m : {1, 14, 15, 29, 100, 700})
+    for (const int n : {16, 31, 48, 257}) {
+      const int k = 300;
+      const Product p = random_product(m, k, n);
+      const PackedMatrix packed = pack(p.b, k, n);
+      std::vector<float> first, c(static_cast<std::size_t>(m * n));
+      test::at_each_level([&](Simd) {
+        for (const int threads : {1, 3}) {
+          thread_pool().set_threads(threads);
+          gemm(p.a, m, packed, p.bias, c);
+          if (first.empty()) first = c;
+          ASSERT_EQ(c, first) << m << ' ' << n << ' ' << threads;
+          ++visited;
+        }
+      });
+    }
+  thread_pool().set_threads(usable_processors());
+  EXPECT_EQ(visited, 6 * 4 * 2 * static_cast<int>(simd()));
+}
+
+TEST(Gemm, PartsOfMatricesLeaveTheRestAlone) {
+  const int m = 16, k = 10, n = 19, lda = 23, ldc = 40;
+  const Product p = random_product(m, k, n);
+  const std::vector<float> wide = normals(static_cast<std::size_t>(m * lda), 7);
+  Product narrow = p;
+  for (int i = 0; i < m; ++i)
+    for (int l = 0; l < k; ++l)
+      narrow.a[static_cast<std::size_t>(i * k + l)] = wide[static_cast<std::size_t>(i * lda + l)];
+  const std::vector<float> want = plain_product(narrow, m, k, n, false);
+  const PackedMatrix packed = pack(p.b, k, n);
+  const auto [scalar, fast] = test::scalar_and_simd([&] {
+    std::vector<float> c(static_cast<std::size_t>(m * ldc), 7.f);
+    gemm_strided(wide.data(), lda, m, packed.panels.data(), k, n, p.bias.data(), c.data(), ldc);
+    return c;
+  });
+  for (const std::vector<float>& c : {scalar, fast}) {
+    std::vector<float> inside;
+    for (int i = 0; i < m * ldc; ++i) {
+      const float v = c[static_cast<std::size_t>(i)];
+      if (i % ldc < n)
+        inside.push_back(v);
+      else
+        ASSERT_EQ(v, 7.f) << i;
+    }
+    EXPECT_TRUE(close("c", inside, want, kRounding));
+  }
 }
 
 TEST(Gemm, WithoutBiasAddsNothing) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "kernels/half.h"
@@ -74,6 +75,79 @@ TEST(Activations, SiluAndSigmoid) {
   silu(x);
   EXPECT_TRUE(close("silu", x, std::vector<float>{0, 0, 0.7310586f}, Tol::abs(1e-6, "float32 exp")));
   EXPECT_EQ(sigmoid(0.f), 0.5f);
+}
+
+// Every level beside the definition in double, over what activations see and far outside of it.
+TEST(Activations, EveryLevelIsWithinAMillionthOfTheDefinition) {
+  std::vector<float> x;
+  for (int i = -4000; i <= 4000; ++i) x.push_back(static_cast<float>(i) / 160.f);
+  x.insert(x.end(), {-1e4f, -100.f, -88.f, -87.31f, 88.5f, 100.f, 1e4f});
+  const auto sigmoid_of = [](double v) { return 1 / (1 + std::exp(-v)); };
+  struct Case {
+    const char* name;
+    void (*run)(std::span<float>);
+    std::function<double(double)> want;
+  };
+  const Case cases[] = {{"exponential", exponential, [](double v) { return v > 80 ? 0 : std::exp(v); }},
+                        {"gelu", gelu, [](double v) { return v / 2 * std::erfc(-v / std::sqrt(2.0)); }},
+                        {"quick_gelu", quick_gelu, [&](double v) { return v * sigmoid_of(1.702 * v); }},
+                        {"silu", silu, [&](double v) { return v * sigmoid_of(v); }},
+                        {"sigmoid", sigmoid, sigmoid_of}};
+  int visited = 0;
+  for (const Case& c : cases)
+    test::at_each_level([&](Simd) {
+      std::vector<float> y = x;
+      c.run(y);
+      for (std::size_t i = 0; i < x.size(); ++i, ++visited) {
+        if (c.run == exponential && x[i] > 80) continue;  // near the end of float32's range
+        const double want = c.want(x[i]);
+        ASSERT_NEAR(y[i], want, 1e-6 * std::abs(want) + 1e-6) << c.name << ' ' << x[i];
+      }
+      if (c.run == exponential) return;
+      for (const float strange : {NAN, INFINITY}) {
+        std::vector<float> z(19, strange);
+        c.run(z);
+        for (const float v : z) EXPECT_TRUE(std::isnan(strange) ? std::isnan(v) : v == c.want(1e30) || v == strange);
+      }
+    });
+  EXPECT_GE(visited, 4 * static_cast<int>(x.size()) * static_cast<int>(simd()));
+}
+
+TEST(Norms, EveryLevelEqualsTheScalarCodeForEveryWidth) {
+  int visited = 0;
+  for (const int width : {1, 7, 8, 15, 16, 17, 50, 64, 768}) {
+    const std::size_t w = static_cast<std::size_t>(width);
+    const std::vector<float> x = test::normals(3 * w, 2), weight = test::normals(w, 3), bias = test::normals(w, 4);
+    const auto all = [&] {
+      std::vector<float> layer = x, group = x, rms = x, soft = x;
+      layer_norm(layer, width, weight, bias, 1e-5f);
+      group_norm1(group, width, weight, bias, 1e-5f);
+      rms_norm(rms, width, weight, 1e-6f);
+      softmax(soft, width);
+      for (const auto& part : {group, rms, soft}) layer.insert(layer.end(), part.begin(), part.end());
+      return layer;
+    };
+    const Simd best = simd();
+    set_simd(Simd::scalar);
+    const std::vector<float> want = all();
+    set_simd(best);
+    test::at_each_level([&](Simd) {
+      EXPECT_TRUE(close("all", all(), want, Tol::abs(3e-6, "float32 products of three numbers below 5")));
+      ++visited;
+    });
+  }
+  EXPECT_EQ(visited, 9 * static_cast<int>(simd()));
+}
+
+TEST(Norms, SoftmaxGivesNothingToWhatIsRuledOut) {
+  test::at_each_level([&](Simd) {
+    std::vector<float> x(40, -INFINITY);
+    x[3] = 1, x[37] = 1;
+    softmax(x, 40);
+    EXPECT_EQ(x[3], 0.5f);
+    EXPECT_EQ(x[37], 0.5f);
+    EXPECT_EQ(x[20], 0.f);
+  });
 }
 
 TEST(Half, BothPathsWidenEveryPattern) {

@@ -36,12 +36,31 @@ TEST(ConformalQuantile, CoversAtLeastItsLevelOnFreshDraws) {
   for (int trial = 0; trial < 400; ++trial) {
     std::vector<double> scores;
     for (int i = 0; i < 60; ++i) scores.push_back(rng.uniform());
-    const double q = conformal_quantile(scores, 0.9);
+    const double q = conformal_quantile(scores, 0.9, 0);
     for (int i = 0; i < 20; ++i, ++drawn) covered += rng.uniform() <= q ? 1 : 0;
   }
   EXPECT_NEAR(covered / drawn, 55.0 / 61.0, 0.01);  // E[coverage] = rank / (n + 1); 8000 draws
-  EXPECT_EQ(conformal_quantile({0.1, 0.2}, 0.9), 1.0);
-  EXPECT_EQ(conformal_quantile({0.4, 0.1, 0.3, 0.2}, 0.5), 0.3);
+  EXPECT_EQ(conformal_quantile({0.1, 0.2}, 0.9, 0), 1.0);
+  EXPECT_EQ(conformal_quantile({0.4, 0.1, 0.3, 0.2}, 0.5, 0), 0.3);
+}
+
+// The coverage of a threshold among uniform scores is the threshold itself.
+TEST(ConformalQuantile, HoldsItsLevelInNineteenOfTwentyCalibrations) {
+  Rng rng(3, Stream::test);
+  for (const auto& [n, level] : {std::pair(60, 0.9), std::pair(307, 0.9), std::pair(100, 0.5)}) {
+    int held = 0, held_on_average = 0;
+    constexpr int kTrials = 4000;
+    for (int trial = 0; trial < kTrials; ++trial) {
+      std::vector<double> scores;
+      for (int i = 0; i < n; ++i) scores.push_back(rng.uniform());
+      held += conformal_quantile(scores, level) >= level ? 1 : 0;
+      held_on_average += conformal_quantile(scores, level, 0) >= level ? 1 : 0;
+    }
+    EXPECT_GT(held, kTrials * (0.95 - 3 * 0.0035)) << n;  // three standard errors
+    EXPECT_LT(held, kTrials * 0.985) << n;                // and no rank more than it needs
+    EXPECT_LT(held_on_average, kTrials * 0.75) << "the planted fault: a quantile for the average";
+  }
+  EXPECT_EQ(conformal_quantile(std::vector<double>(20, 0.3), 0.9), 1.0) << "20 scores cannot promise it";
 }
 
 TEST(SceneFolds, KeepScenesTogetherAndBalanced) {

@@ -45,8 +45,9 @@ void expect_equal(const Both& b, const std::string& name) {
   EXPECT_TRUE(close(name + " samples", b.answer.samples, b.engine.samples,
                     Tol::abs(2e-3, "ten denoising steps amplify float32 rounding")));
   EXPECT_EQ(b.answer.caption, b.engine.caption) << name;
-  EXPECT_EQ(b.answer.action.x, b.engine.x) << name;  // cells of the map: equal or another cell
-  EXPECT_EQ(b.answer.action.y, b.engine.y) << name;
+  // A mode of samples that are equal to 2e-3 of [-1, 1]; another mode would be .04 away or more.
+  EXPECT_NEAR(b.answer.action.x, b.engine.x, 1e-3) << name;
+  EXPECT_NEAR(b.answer.action.y, b.engine.y, 1e-3) << name;
 }
 
 TEST(EngineParity, SyntheticPairsGetTheSameAnswers) {

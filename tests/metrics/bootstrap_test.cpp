@@ -224,7 +224,7 @@ TEST(Evaluate, DifferenceToAnEqualFloorIsExactlyZero) {
     ++visited;
     for (const char* key : {"value", "low", "high"}) EXPECT_EQ(score.at(key), 0.0) << name << " " << key;
   }
-  EXPECT_EQ(visited, 7 + 12 + 8);
+  EXPECT_EQ(visited, 7 + 13 + 8);
 }
 
 TEST(Evaluate, DifferencesArePairedAndModelMinusFloor) {

@@ -152,7 +152,7 @@ TEST(Evaluate, OfNothingHasCountsButNoScores) {
     EXPECT_EQ(path.find("/value"), path.npos) << path;
     ++visited;
   }
-  EXPECT_EQ(visited, 17);
+  EXPECT_EQ(visited, 20);
 }
 
 TEST(Evaluate, RefusesOtherPairs) {

@@ -104,13 +104,13 @@ def place_weights(samples, h, share):
 
 
 def region(weights, threshold):
-    order = np.argsort(-weights, kind="stable")
+    order = np.argsort(-np.round(weights, 12), kind="stable")
     return order[: np.argmax(np.cumsum(weights[order]) >= threshold) + 1].tolist()
 
 
 def region_score(weights, x, y):
     side = int(len(weights) ** 0.5)
-    order = np.argsort(-weights, kind="stable")
+    order = np.argsort(-np.round(weights, 12), kind="stable")
     place = int(np.nonzero(order == int(y * side) * side + int(x * side))[0][0])
     return place, float(weights[order][: place + 1].sum())
 

@@ -117,7 +117,7 @@ TEST_F(AblationRun, BaseFileSplitProgramAndTrunkCountToo) {
     write_file_durable(fake.folder / fmt::format("trunk-{}/changepilot.json", seed), std::to_string(seed));
   EXPECT_EQ(run(kTables, {"trunk=trunk-{seed}"}), 0);
   EXPECT_EQ(fake.calls().size(), 14u);
-  EXPECT_THAT(read_file(fake.folder / "words", 1 << 20, ErrorKind::data), HasSubstr("--phase 2 from=trunk-1 "));
+  EXPECT_THAT(read_file(fake.folder / "words", 1 << 20, ErrorKind::data), HasSubstr("from=trunk-1 first_stage=head "));
   write_file_durable(fake.folder / "trunk-1/changepilot.json", "retrained");
   EXPECT_EQ(run(kTables, {"trunk=trunk-{seed}"}), 0);
   EXPECT_EQ(fake.calls().size(), 7u) << "seed 1 only";

@@ -49,7 +49,7 @@ TEST(Animation, OneFrameForNoiseEachStepAndTheAnswer) {
 
 TEST(Animation, HoverShowsNoPointAndChineseIsDrawn) {
   Answer hover = planted_answer();
-  hover.changed = false;
+  hover.changed = false, hover.action.a = 0;
   EXPECT_GT(denoising_frames(kGrey, hover, planted_trace(), {.panel = 200})[3].image.at(50, 50)[2], 170)
       << "only white samples";
   EXPECT_NE(denoising_frames(kGrey, planted_answer("zh"), planted_trace())[0].image,

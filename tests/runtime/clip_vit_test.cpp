@@ -168,6 +168,21 @@ TEST(ClipVit, ScalarAndSimdAgree) {
   EXPECT_TRUE(close("patches", fast.patches, plain.patches, Tol::rel(1e-5, "fused multiply-add")));
 }
 
+TEST(ClipVit, APairInOnePassGivesTheBitsOfOneByOne) {
+  const Json& model = clip_golden()["odd"];
+  const ClipVit vit = ClipVit::load(test::make_random_clip(model));
+  const std::vector<float> first = clip_pixels(model, vit.config().image_size), second(first.rbegin(), first.rend());
+  const std::span<const float> images[] = {first, second, first};
+  const std::vector<ClipVit::Features> got = vit.forward_all(images);
+  ASSERT_EQ(got.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const ClipVit::Features want = vit.forward(images[i]);
+    EXPECT_EQ(got[i].pooled, want.pooled) << i;
+    EXPECT_EQ(got[i].patches, want.patches) << i;
+  }
+  EXPECT_NE(got[0].pooled, got[1].pooled);
+}
+
 TEST(ClipVit, ThreadsDoNotDisturbEachOther) {
   const Json& model = clip_golden()["b16"];
   const ClipVit vit = ClipVit::load(test::make_random_clip(model));

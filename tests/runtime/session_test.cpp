@@ -123,9 +123,9 @@ TEST(Session, NoticesADamagedFile) {
 
 TEST(Session, RefusesKindsItDoesNotRun) {
   ModelManifest manifest = test::random_manifest();
-  manifest.head.kind = "flow";
-  const std::filesystem::path folder = test::make_random_nano("flow", manifest);
-  EXPECT_TRUE(test::throws_user_error([&] { Session::open(folder); }, ErrorKind::model, {"head.kind", "diffusion"}));
+  manifest.fusion.width = 32;
+  const std::filesystem::path folder = test::make_random_nano("narrow", manifest);
+  EXPECT_TRUE(test::throws_user_error([&] { Session::open(folder); }, ErrorKind::model, {"fusion.width", "64"}));
 }
 
 TEST(Session, WeightsThatAreNotFiniteAreAnErrorAndNoAnswer) {
