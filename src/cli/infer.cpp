@@ -126,6 +126,7 @@ std::string answer_text(const Answer& answer, int width, int height) {
 int run_infer(const std::vector<std::string>& args) {
   InferOptions o;
   if (!parse_infer(args, o)) return 0;
+  if (o.threads > 0) thread_pool().set_threads(o.threads);
   SessionOptions how;
   how.vision = parse_vision_precision(o.vision_precision);
   how.exact = o.exact;
@@ -138,7 +139,6 @@ int run_infer(const std::vector<std::string>& args) {
     throw UserError(ErrorKind::data, o.after,
                     fmt::format("is {} px, but {} is {} px.", size_text(after), o.before, size_text(before)),
                     "Both images must show the same ground at the same size; crop or resample one.");
-  if (o.threads > 0) thread_pool().set_threads(o.threads);
   const Session session = Session::open(chosen_model_folder(o.model, o.checkpoint), how);
   Trace trace;
   const Answer answer = session.answer(before, after, o.answer, o.animation.empty() ? nullptr : &trace);

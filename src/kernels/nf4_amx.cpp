@@ -214,8 +214,9 @@ CP_AMX void product(const std::uint16_t* a, int m, int depth, int first, int cou
   std::uint16_t* const unpacked = kept_b.get(static_cast<std::size_t>(group / kPair) * block);
   put_in_tiles(a, m, deep, rows_of_a);
   alignas(64) float sums[kPair * kPair];
-  const TileShapes shapes;
-  _tile_loadconfig(&shapes);
+  // A constant in memory: GCC 12 drops stores into one on the stack, of which it believes that 8 bytes are read.
+  static constexpr TileShapes kShapes;
+  _tile_loadconfig(&kShapes);
   for (int column = first; column < first + count; column += group) {
     const int pairs = std::min(group, first + count - column) / kPair;
     for (int p = 0; p < pairs; ++p) fill(column + p * kPair, unpacked + static_cast<std::size_t>(p) * block);

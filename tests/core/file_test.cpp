@@ -87,5 +87,21 @@ TEST_F(File, Sha256EqualsThePublishedExamples) {
   EXPECT_EQ(sha256_hex_file(folder / "million"), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
+TEST(MappedFile, HasTheBytesOfTheFileAndRefusesWhatIsNone) {
+  const std::filesystem::path folder = test::fresh_folder("mapped");
+  for (const std::string& bytes : {std::string(), std::string("abc"), std::string(10'000, 'x')}) {
+    write_file_durable(folder / "file", bytes);
+    const MappedFile file(folder / "file", 10'000, ErrorKind::model);
+    EXPECT_EQ(file.bytes(), bytes);
+    write_file_durable(folder / "file", "another");  // renamed into place: what is mapped stays
+    EXPECT_EQ(file.bytes(), bytes);
+  }
+  EXPECT_TRUE(test::throws_user_error([&] { MappedFile(folder, 1, ErrorKind::model); }, ErrorKind::model, {"regular"}));
+  EXPECT_TRUE(
+      test::throws_user_error([&] { MappedFile(folder / "no", 1, ErrorKind::model); }, ErrorKind::model, {"open"}));
+  EXPECT_TRUE(test::throws_user_error([&] { MappedFile(folder / "file", 6, ErrorKind::data); }, ErrorKind::data,
+                                      {"at most 6"}));
+}
+
 }  // namespace
 }  // namespace cp

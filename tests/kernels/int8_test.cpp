@@ -1,5 +1,7 @@
 #include "kernels/int8.h"
 
+#include <cmath>
+
 #include "kernels/gemm.h"
 #include "kernels_test_support.h"
 
@@ -105,6 +107,24 @@ TEST(Int8Gemm, RefusesSizesThatDoNotFit) {
   cut.scales.pop_back();
   EXPECT_THROW(int8_gemm(a, 2, cut, {}, c), BugError);
   EXPECT_THROW(int8_row(cut, 0, row), BugError);
+}
+
+TEST(Int8RowCodes, AreTheNearestOnBothPaths) {
+  for (const std::size_t k : {1u, 7u, 8u, 100u, 896u}) {
+    std::vector<float> w = normals(k, 3);
+    const auto [scalar, fast] = test::scalar_and_simd([&] {
+      std::vector<std::int8_t> codes(k);
+      const float scale = int8_row_codes(w, codes.data());
+      return std::pair(codes, scale);
+    });
+    EXPECT_EQ(scalar, fast) << k;
+    for (std::size_t i = 0; i < k; ++i)
+      EXPECT_EQ(fast.first[i], static_cast<int>(std::nearbyint(w[i] / fast.second))) << k;
+    w[k - 1] = std::nanf("");
+    std::vector<std::int8_t> codes(k);
+    EXPECT_TRUE(std::isnan(int8_row_codes(w, codes.data()))) << k;
+    EXPECT_EQ(int8_row_codes(std::vector<float>(k, 0.f), codes.data()), 0.f) << k;
+  }
 }
 
 }  // namespace
