@@ -33,15 +33,15 @@ void mix(const float* weights, int rows, int head, const SeenPositions& seen, fl
 
 }  // namespace
 
-const float* KeyValues::key_panel(int head, int panel) const {
+const float* StoredKeys::key_panel(int head, int panel) const {
   return keys_.data() + (size(head) * size(capacity_ / kPanel) + size(panel)) * size(head_dim_) * kPanel;
 }
 
-const float* KeyValues::value_panel(int head, int panel) const {
+const float* StoredKeys::value_panel(int head, int panel) const {
   return values_.data() + (size(head) * value_panels() + size(panel)) * size(capacity_) * kPanel;
 }
 
-void KeyValues::reset(int heads, int head_dim, int capacity) {
+void StoredKeys::reset(int heads, int head_dim, int capacity) {
   heads_ = heads;
   head_dim_ = head_dim;
   length_ = 0;
@@ -50,8 +50,8 @@ void KeyValues::reset(int heads, int head_dim, int capacity) {
   values_.assign(size(heads_) * value_panels() * size(capacity_) * kPanel, 0.f);
 }
 
-void KeyValues::grow(int capacity) {
-  KeyValues larger;
+void StoredKeys::grow(int capacity) {
+  StoredKeys larger;
   larger.reset(heads_, head_dim_, capacity);
   larger.length_ = length_;
   for (int h = 0; h < heads_; ++h) {
@@ -62,7 +62,7 @@ void KeyValues::grow(int capacity) {
   *this = std::move(larger);
 }
 
-void KeyValues::append(const float* k, const float* v) {
+void StoredKeys::append(const float* k, const float* v) {
   if (length_ == capacity_) grow(2 * capacity_);
   for (int h = 0; h < heads_; ++h) {
     float* key = keys_.data() + (key_panel(h, length_ / kPanel) - keys_.data()) + length_ % kPanel;

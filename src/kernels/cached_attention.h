@@ -9,7 +9,7 @@ namespace cp {
 
 // Keys and values of consecutive positions for some heads, in the panels of 16 columns that gemm_panel() reads: keys
 // (heads, capacity / 16, head_dim, 16 positions), values (heads, head_dim up to a multiple of 16 / 16, capacity, 16).
-class KeyValues {
+class StoredKeys {
  public:
   // Forgets everything; room for at least `capacity` positions.
   void reset(int heads, int head_dim, int capacity);
@@ -32,7 +32,7 @@ class KeyValues {
 
 // Positions 0 .. count - 1 of a store.
 struct SeenPositions {
-  const KeyValues* store = nullptr;
+  const StoredKeys* store = nullptr;
   int count = 0;
 };
 

@@ -25,8 +25,8 @@ class LanguageModel {
    private:
     friend class LanguageModel;
     struct Layer {
-      KeyValues prompt;
-      std::vector<KeyValues> beams, spare;  // of what each beam wrote; where they are put in another order
+      StoredKeys prompt;
+      std::vector<StoredKeys> beams, spare;  // of what each beam wrote; where they are put in another order
     };
     struct Work {
       ProjectionInput input;
@@ -83,7 +83,7 @@ class LanguageModel {
   void embed_to(std::span<const int> ids, float* out) const;
   void angles(int first, int count, Cache::Work& work) const;
   void project(const Layer& layer, int step, Cache::Work& work) const;
-  void attend_prompt(const KeyValues& kept, int length, Cache::Work& work) const;
+  void attend_prompt(const StoredKeys& kept, int length, Cache::Work& work) const;
   void attend_beams(const Cache::Layer& kept, std::size_t beams, int prompt, int own, Cache::Work& work) const;
   void finish_layer(const Layer& layer, Cache::Work& work) const;
   void reorder(std::span<const int> parents, Cache& cache) const;

@@ -60,7 +60,7 @@ void LanguageModel::project(const Layer& layer, int step, Cache::Work& work) con
 }
 
 // work.mixed from work.q: every row over the rows before it and itself. One piece is a head of some rows.
-void LanguageModel::attend_prompt(const KeyValues& kept, int length, Cache::Work& work) const {
+void LanguageModel::attend_prompt(const StoredKeys& kept, int length, Cache::Work& work) const {
   const int heads = config_.num_attention_heads, d = config_.head_dim, group = heads / config_.num_key_value_heads;
   const std::size_t row = size(heads * d), blocks = size((length + kQueries - 1) / kQueries);
   work.mixed.resize(work.q.size());
@@ -132,7 +132,7 @@ std::vector<float> LanguageModel::prefill(std::span<const float> embeddings, Cac
   angles(0, length, work);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     project(layers_[l], 1, work);
-    KeyValues& kept = cache.layers_[l].prompt;
+    StoredKeys& kept = cache.layers_[l].prompt;
     kept.reset(config_.num_key_value_heads, config_.head_dim, length);
     const std::size_t row = work.k.size() / size(length);
     for (std::size_t t = 0; t < size(length); ++t) kept.append(work.k.data() + t * row, work.v.data() + t * row);

@@ -44,7 +44,7 @@ Plain random_positions(int count, int heads, int d) {
   return {normals(n, 1), normals(n, 2)};
 }
 
-void fill(KeyValues& store, const Plain& kv, int from, int to, int heads, int d) {
+void fill(StoredKeys& store, const Plain& kv, int from, int to, int heads, int d) {
   for (int t = from; t < to; ++t) store.append(kv.k.data() + t * heads * d, kv.v.data() + t * heads * d);
 }
 
@@ -57,7 +57,7 @@ TEST(CachedAttention, TwoStoresEqualOneSequence) {
         if (cut >= length) continue;
         const int heads = 2, rows = 7;
         const Plain kv = random_positions(length, heads, d);
-        KeyValues first, second;
+        StoredKeys first, second;
         first.reset(heads, d, 4);  // grows
         second.reset(heads, d, 1);
         fill(first, kv, 0, length - cut, heads, d);
@@ -82,7 +82,7 @@ TEST(CachedAttention, TwoStoresEqualOneSequence) {
 TEST(CachedAttention, CausalRowsDoNotSeeWhatFollows) {
   const int heads = 2, d = 16, length = 37, rows = 20;
   const Plain kv = random_positions(length, heads, d);
-  KeyValues store;
+  StoredKeys store;
   store.reset(heads, d, length);
   fill(store, kv, 0, length, heads, d);
   const std::vector<float> q = normals(static_cast<std::size_t>(rows * d), 4);
