@@ -1,6 +1,7 @@
 #include "kernels/ceilings_loops.h"
 
 #include "kernels/cpu.h"
+#include "kernels/tiles_amx.h"
 
 #if CP_HAVE_AVX2
 #include "kernels/intrinsics.h"
@@ -100,13 +101,7 @@ CP_AVX512_BF16 void bf16_avx512(long rounds) {
 
 // Four tiles of sums, two of each factor, as a kernel that holds no more in registers has them.
 CP_AMX void bf16_amx(long rounds) {
-  struct alignas(64) {
-    std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-    std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-    std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-  } shape;
-  keep(shape);  // GCC takes _tile_loadconfig for a reader of eight bytes
-  _tile_loadconfig(&shape);
+  _tile_loadconfig(&kTiles);
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "kernels/cpu.h"
+#include "kernels/tiles_amx.h"
 
 #if CP_HAVE_AVX2
 #include "kernels/intrinsics.h"
@@ -55,13 +56,6 @@ CP_AVX512_BF16 void rows_by_two_panels(const Bf16Part& p, std::size_t row, std::
     store_rows(p, out, row, std::min(ROWS, static_cast<std::size_t>(p.m) - row), (panel + half) * kPanel);
   }
 }
-
-// What ldtilecfg reads: eight tiles of 16 rows of 64 bytes.
-struct alignas(64) TileShapes {
-  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
 
 // Tiles of sums 0 to 3 for two tiles of rows by two panels; 4 and 5 hold A, 6 and 7 hold B.
 template <bool TWO>
@@ -127,9 +121,7 @@ CP_AVX512_BF16 void bf16_part_avx512(const Bf16Part& p) {
 }
 
 CP_AMX void bf16_part_amx(const Bf16Part& p) {
-  TileShapes shapes;
-  asm volatile("" : "+m"(shapes));  // GCC takes _tile_loadconfig for a reader of eight bytes
-  _tile_loadconfig(&shapes);
+  _tile_loadconfig(&kTiles);
   const std::size_t rows = static_cast<std::size_t>(p.m), pairs = (rows + 2 * kTile - 1) / (2 * kTile);
   const std::size_t panel_lines = 2 * p.b->depth() / 2, steps = p.b->depth() / PackedBf16::kDepth;
   const std::size_t lines = (panel_lines + pairs * steps - 1) / (pairs * steps);

@@ -2,18 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
-#include <new>
 
 #include "core/error.h"
 #include "kernels/cpu.h"
+#include "kernels/tiles_amx.h"
+#include "kernels/weight_bytes.h"
 
-#if CP_HAVE_AVX2 && defined(__linux__)
-// GCC 12 warns about the undefined registers inside of its own AVX-512 header (its bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#if CP_HAVE_AVX2
+#include "kernels/intrinsics.h"
 
 namespace cp {
 namespace {
@@ -25,26 +21,6 @@ constexpr std::size_t kTileWords = 16 * 32;    // bfloat16 values of a tile
 constexpr std::size_t kGroupBytes = 1u << 20;  // of unpacked weights that stay in the second-level cache
 
 std::size_t area(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
-
-// What the hardware reads to shape its eight tiles: 16 rows of 64 bytes each.
-struct alignas(64) TileShapes {
-  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
-bool ask_system() {
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq") ||
-      !__builtin_cpu_supports("avx512bf16"))
-    return false;
-  unsigned a = 7, b = 0, c = 0, d = 0;
-  __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;  // leaf 7, edx
-  if ((d & kAmxBf16) == 0 || (d & kAmxTile) == 0) return false;
-  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA)
-  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-}
 
 // 32 neighbours of one row from their 16 bytes of codes; `table` has the 16 values twice. Only the lowest five bits of
 // an index are read, and the fifth does not matter.
@@ -131,24 +107,11 @@ CP_AMX void fill_backward(const Nf4Matrix& w, int k, std::uint16_t* to) {
   }
 }
 
-// Memory that a thread keeps between products, on whole cache lines; what it holds is undefined.
-class Scratch {
- public:
-  std::uint16_t* get(std::size_t values) {
-    if (values > size_) {
-      data_.reset(static_cast<std::uint16_t*>(::operator new (values * sizeof(std::uint16_t), std::align_val_t{64})));
-      size_ = values;
-    }
-    return data_.get();
-  }
-
- private:
-  struct Free {
-    void operator()(std::uint16_t* data) const { ::operator delete (data, std::align_val_t{64}); }
-  };
-  std::unique_ptr<std::uint16_t, Free> data_;
-  std::size_t size_ = 0;
-};
+// Room for `values`, kept between products; what it holds is undefined.
+std::uint16_t* room(LineVector<std::uint16_t>& kept, std::size_t values) {
+  if (kept.size() < values) kept.resize(values);
+  return kept.data();
+}
 
 // Rows of a (M depth) in the order in which the tiles are read: 32 rows at a time, of each 32 values their two tiles;
 // zeros below the last row.
@@ -209,14 +172,12 @@ CP_AMX void product(const std::uint16_t* a, int m, int depth, int first, int cou
   const std::size_t deep = static_cast<std::size_t>(depth), steps = deep / kDepth, block = kPair * deep;
   const int fit = static_cast<int>(kGroupBytes / (block * sizeof(std::uint16_t))) * kPair;
   const int group = std::clamp(fit, kPair, count);
-  thread_local Scratch kept_a, kept_b;
-  std::uint16_t* const rows_of_a = kept_a.get((static_cast<std::size_t>(m) + kPair - 1) / kPair * block);
-  std::uint16_t* const unpacked = kept_b.get(static_cast<std::size_t>(group / kPair) * block);
+  thread_local LineVector<std::uint16_t> kept_a, kept_b;
+  std::uint16_t* const rows_of_a = room(kept_a, (static_cast<std::size_t>(m) + kPair - 1) / kPair * block);
+  std::uint16_t* const unpacked = room(kept_b, static_cast<std::size_t>(group / kPair) * block);
   put_in_tiles(a, m, deep, rows_of_a);
   alignas(64) float sums[kPair * kPair];
-  // A constant in memory: GCC 12 drops stores into one on the stack, of which it believes that 8 bytes are read.
-  static constexpr TileShapes kShapes;
-  _tile_loadconfig(&kShapes);
+  _tile_loadconfig(&kTiles);
   for (int column = first; column < first + count; column += group) {
     const int pairs = std::min(group, first + count - column) / kPair;
     for (int p = 0; p < pairs; ++p) fill(column + p * kPair, unpacked + static_cast<std::size_t>(p) * block);
@@ -237,11 +198,6 @@ void check(std::size_t a, int m, int depth, int columns, int first, int count, s
 }
 
 }  // namespace
-
-bool amx_bf16_ready() {
-  static const bool ready = ask_system();
-  return ready;
-}
 
 void nf4_amx_forward(std::span<const std::uint16_t> x, int m, const Nf4Matrix& w, int first, int count,
                      std::span<std::uint16_t> y) {
@@ -265,7 +221,6 @@ void nf4_amx_backward(std::span<const std::uint16_t> dy, int m, const Nf4Matrix&
 
 namespace cp {
 
-bool amx_bf16_ready() { return false; }
 void nf4_amx_forward(std::span<const std::uint16_t>, int, const Nf4Matrix&, int, int, std::span<std::uint16_t>) {
   CP_CHECK(false, "no AMX in this build");
 }
@@ -279,6 +234,8 @@ void nf4_amx_backward(std::span<const std::uint16_t>, int, const Nf4Matrix&, int
 
 namespace cp {
 
-bool nf4_amx_fits(const Nf4Matrix& w) { return amx_bf16_ready() && w.out % 32 == 0 && w.in % Nf4Matrix::kBlock == 0; }
+bool nf4_amx_fits(const Nf4Matrix& w) {
+  return bf16_dot() == Bf16Dot::amx && w.out % 32 == 0 && w.in % Nf4Matrix::kBlock == 0;
+}
 
 }  // namespace cp

@@ -12,10 +12,7 @@
 
 namespace cp {
 
-// Whether this processor has tiles of bfloat16 and AVX-512, and the system lets this process use them (asked once).
-bool amx_bf16_ready();
-
-// Whether the products below can be had: amx_bf16_ready(), W (N K) with N a multiple of 32 and K of 64.
+// Whether the products below can be had: bf16_dot() says amx, W (N K) with N a multiple of 32 and K of 64.
 bool nf4_amx_fits(const Nf4Matrix& w);
 
 // Columns first .. first + count - 1 (multiples of 32) of y (M N) = x (M K) W^T; both bfloat16 bits, row-major. Sums in

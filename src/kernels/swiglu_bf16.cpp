@@ -4,11 +4,7 @@
 #include "kernels/cpu.h"
 
 #if CP_HAVE_AVX2
-// GCC 12 warns about the undefined registers inside of its own AVX-512 header (its bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-
-#define CP_AVX512BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")))
+#include "kernels/intrinsics.h"
 
 namespace cp {
 namespace {
@@ -20,16 +16,16 @@ inline __mmask16 lanes_left(std::size_t left) {
   return left >= kLanes ? static_cast<__mmask16>(0xffff) : static_cast<__mmask16>((1u << left) - 1);
 }
 
-CP_AVX512BF16 inline __m512 load(const std::uint16_t* from, __mmask16 mask) {
+CP_AVX512_BF16 inline __m512 load(const std::uint16_t* from, __mmask16 mask) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from)), 16));
 }
-CP_AVX512BF16 inline void store(std::uint16_t* to, __mmask16 mask, __m512 value) {
+CP_AVX512_BF16 inline void store(std::uint16_t* to, __mmask16 mask, __m512 value) {
   _mm256_mask_storeu_epi16(to, mask, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value)));
 }
 
 // e^x to two units in the last place, infinity or 0 where float32 ends: 2^n e^r with |r| <= ln 2 / 2 and a polynomial
 // for e^r (Cephes' expf).
-CP_AVX512BF16 inline __m512 exp16(__m512 x) {
+CP_AVX512_BF16 inline __m512 exp16(__m512 x) {
   x = _mm512_max_ps(_mm512_min_ps(x, _mm512_set1_ps(200.f)), _mm512_set1_ps(-200.f));
   const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
   __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
@@ -41,13 +37,13 @@ CP_AVX512BF16 inline __m512 exp16(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
-CP_AVX512BF16 inline __m512 sigmoid16(__m512 x) {
+CP_AVX512_BF16 inline __m512 sigmoid16(__m512 x) {
   const __m512 one = _mm512_set1_ps(1.f);
   const __m512 s = _mm512_div_ps(one, _mm512_add_ps(one, exp16(_mm512_sub_ps(_mm512_setzero_ps(), x))));
   return _mm512_mask_mov_ps(s, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);  // min and max lose a NaN
 }
 
-CP_AVX512BF16 void forward(const std::uint16_t* gate, const std::uint16_t* up, std::uint16_t* out, std::size_t size) {
+CP_AVX512_BF16 void forward(const std::uint16_t* gate, const std::uint16_t* up, std::uint16_t* out, std::size_t size) {
   for (std::size_t i = 0; i < size; i += kLanes) {
     const __mmask16 mask = lanes_left(size - i);
     const __m512 g = load(gate + i, mask);
@@ -55,8 +51,8 @@ CP_AVX512BF16 void forward(const std::uint16_t* gate, const std::uint16_t* up, s
   }
 }
 
-CP_AVX512BF16 void backward(const std::uint16_t* gate, const std::uint16_t* up, const std::uint16_t* dy,
-                            std::uint16_t* dgate, std::uint16_t* dup, std::size_t size) {
+CP_AVX512_BF16 void backward(const std::uint16_t* gate, const std::uint16_t* up, const std::uint16_t* dy,
+                             std::uint16_t* dgate, std::uint16_t* dup, std::size_t size) {
   const __m512 one = _mm512_set1_ps(1.f);
   for (std::size_t i = 0; i < size; i += kLanes) {
     const __mmask16 mask = lanes_left(size - i);
@@ -68,12 +64,6 @@ CP_AVX512BF16 void backward(const std::uint16_t* gate, const std::uint16_t* up, 
 }
 
 }  // namespace
-
-bool swiglu_bf16_ready() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512bf16");
-}
 
 void swiglu_bf16(std::span<const std::uint16_t> gate, std::span<const std::uint16_t> up, std::span<std::uint16_t> out) {
   CP_CHECK(swiglu_bf16_ready() && gate.size() == up.size() && out.size() == up.size(), "swiglu_bf16");
@@ -95,7 +85,6 @@ void swiglu_bf16_backward(std::span<const std::uint16_t> gate, std::span<const s
 
 namespace cp {
 
-bool swiglu_bf16_ready() { return false; }
 void swiglu_bf16(std::span<const std::uint16_t>, std::span<const std::uint16_t>, std::span<std::uint16_t>) {
   CP_CHECK(false, "no AVX-512 in this build");
 }
@@ -107,3 +96,9 @@ void swiglu_bf16_backward(std::span<const std::uint16_t>, std::span<const std::u
 }  // namespace cp
 
 #endif
+
+namespace cp {
+
+bool swiglu_bf16_ready() { return bf16_dot() != Bf16Dot::widened; }
+
+}  // namespace cp

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/rng.h"
+#include "kernels/cpu.h"
 #include "support/test_support.h"
 
 namespace cp {
@@ -71,7 +72,7 @@ std::vector<float> run(const std::vector<std::uint16_t>& x, int m, const Nf4Matr
 class Nf4Amx : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    if (!amx_bf16_ready()) GTEST_SKIP() << "no AMX on this processor, or the system refuses it";
+    if (bf16_dot() != Bf16Dot::amx) GTEST_SKIP() << "no AMX on this processor, or the system refuses it";
   }
 };
 
@@ -109,7 +110,7 @@ TEST(Nf4AmxShapes, OnlyWholeTilesFit) {
   Nf4Matrix odd = random_matrix(32, 64);
   odd.in = 96;
   EXPECT_FALSE(nf4_amx_fits(odd));
-  EXPECT_EQ(nf4_amx_fits(random_matrix(32, 64)), amx_bf16_ready());
+  EXPECT_EQ(nf4_amx_fits(random_matrix(32, 64)), bf16_dot() == Bf16Dot::amx);
 }
 
 }  // namespace
