@@ -10,19 +10,7 @@ using test::close;
 using test::normals;
 using test::Tol;
 
-// The real codebook's irregular steps, so that a wrong code is a wrong value.
-constexpr std::array<float, 16> kMap = {
-    -1.0f,       -0.69619280f, -0.52507305f, -0.39491749f, -0.28444138f, -0.18477343f, -0.09105004f, 0.0f,
-    0.07958030f, 0.16093020f,  0.24611230f,  0.33791524f,  0.44070983f,  0.56261700f,  0.72295684f,  1.0f};
-
-Nf4Matrix random_matrix(int n, int k) {
-  Rng rng(7, Stream::test);
-  Nf4Matrix w{n, k, {}, {}, kMap};
-  const std::size_t size = static_cast<std::size_t>(n * k);
-  for (std::size_t i = 0; i < (size + 1) / 2; ++i) w.codes.push_back(static_cast<std::uint8_t>(rng.bits()));
-  for (std::size_t i = 0; i < (size + 63) / 64; ++i) w.scales.push_back(static_cast<float>(rng.uniform(0.5, 2)));
-  return w;
-}
+Nf4Matrix random_matrix(int n, int k) { return test::random_nf4(n, k, 7); }
 
 // W (N K) by the definition.
 std::vector<float> unpacked(const Nf4Matrix& w) {

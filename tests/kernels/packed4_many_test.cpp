@@ -13,17 +13,7 @@ using test::close;
 using test::normals;
 using test::Tol;
 
-constexpr std::array<float, 16> kMap = {
-    -1.0f,       -0.69619280f, -0.52507305f, -0.39491749f, -0.28444138f, -0.18477343f, -0.09105004f, 0.0f,
-    0.07958030f, 0.16093020f,  0.24611230f,  0.33791524f,  0.44070983f,  0.56261700f,  0.72295684f,  1.0f};
-
-Nf4Matrix random_nf4(int n, int k) {
-  Rng rng(17, Stream::test);
-  Nf4Matrix w{n, k, {}, {}, kMap};
-  for (int i = 0; i < n * k / 2; ++i) w.codes.push_back(static_cast<std::uint8_t>(rng.bits()));
-  for (int i = 0; i < n * k / 64; ++i) w.scales.push_back(static_cast<float>(rng.uniform(0.5, 2)));
-  return w;
-}
+Nf4Matrix random_nf4(int n, int k) { return test::random_nf4(n, k, 17); }
 
 // a W^T + bias in double.
 std::vector<float> plain(const Nf4Matrix& w, const std::vector<float>& a, int m, const std::vector<float>& bias) {

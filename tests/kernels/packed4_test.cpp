@@ -12,17 +12,7 @@ using test::close;
 using test::normals;
 using test::Tol;
 
-constexpr std::array<float, 16> kMap = {
-    -1.0f,       -0.69619280f, -0.52507305f, -0.39491749f, -0.28444138f, -0.18477343f, -0.09105004f, 0.0f,
-    0.07958030f, 0.16093020f,  0.24611230f,  0.33791524f,  0.44070983f,  0.56261700f,  0.72295684f,  1.0f};
-
-Nf4Matrix random_nf4(int n, int k) {
-  Rng rng(7, Stream::test);
-  Nf4Matrix w{n, k, {}, {}, kMap};
-  for (int i = 0; i < n * k / 2; ++i) w.codes.push_back(static_cast<std::uint8_t>(rng.bits()));
-  for (int i = 0; i < n * k / 64; ++i) w.scales.push_back(static_cast<float>(rng.uniform(0.5, 2)));
-  return w;
-}
+Nf4Matrix random_nf4(int n, int k) { return test::random_nf4(n, k, 7); }
 
 Int8Matrix random_int8(int n, int k) {
   Rng rng(8, Stream::test);
@@ -151,7 +141,7 @@ TEST(Packed4, NothingSaturates) {
     Int8Matrix w{16, 128, std::vector<std::int8_t>(16 * 128, static_cast<std::int8_t>(127 * sign)),
                  std::vector<float>(16, 1.f)};
     Nf4Matrix four{16, 128, std::vector<std::uint8_t>(16 * 64, sign > 0 ? 0xff : 0x00), std::vector<float>(32, 1.f),
-                   kMap};
+                   test::kNf4Map};
     const Int8Packed packed = pack_int8(w, arena);
     const Nf4Packed nf4 = pack_nf4(four, arena);
     const Activations8 a = quantized(std::vector<float>(128, 127.f), 1, 128);
